@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `struct idr`: small integers for pointers; include/linux/idr.h, lib/idr.c, lib/radix-tree.c of v4.11
+//!
+//! Tree nodes are not modelled: an allocation never fails for want of memory. The whole table is one cell to
+//! KASAN and KCSAN.
+
+use machine::{Addr, CellKind};
+
+use crate::{EINVAL, ENOSPC, Errno, Field, Kernel};
+
+/// `struct idr`. Its cell holds the number of its table, from 1; 0 is an empty one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idr(Addr);
+
+impl Field for Idr {
+    const CELLS: usize = 1;
+    const KIND: CellKind = CellKind::Plain;
+    fn at(addr: Addr) -> Self {
+        Idr(addr)
+    }
+    fn addr(self) -> Addr {
+        self.0
+    }
+}
+
+/// The entries of one idr, by ascending id.
+pub(crate) type Table = Vec<(i32, Addr)>;
+
+/// Under the caller's lock. Suspends only for an oops.
+impl Idr {
+    /// `idr_init()`
+    #[track_caller]
+    pub fn init(self, k: &Kernel) -> impl Future<Output = ()> {
+        let write = k.bus.write(self.0, 0);
+        async move {
+            write.await;
+        }
+    }
+    /// `idr_alloc()`: the lowest free id in `start..end`; `end` of 0 or less means no limit.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` if there is none; `EINVAL`, with a warning, for a negative `start`.
+    #[track_caller]
+    pub fn alloc(
+        self,
+        k: &Kernel,
+        ptr: Addr,
+        start: i32,
+        end: i32,
+    ) -> impl Future<Output = Result<i32, Errno>> {
+        let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
+        async move {
+            let mut table = read.await;
+            if start < 0 {
+                k.bus.say_at(machine::Effect::Warn("start < 0"), loc);
+                return Err(EINVAL);
+            }
+            let max = if end > 0 { end - 1 } else { i32::MAX };
+            if table == 0 {
+                table = k.new_idr_table();
+            }
+            let id = k.with_idr_table(table, |table| {
+                let (at, id) = lowest_free(table, start, max)?;
+                table.insert(at, (id, ptr));
+                Some(id)
+            });
+            k.bus.write_at(self.0, table, loc).await;
+            id.flatten().ok_or(ENOSPC)
+        }
+    }
+    /// `idr_find()`
+    #[track_caller]
+    pub fn find(self, k: &Kernel, id: i32) -> impl Future<Output = Option<Addr>> {
+        let read = k.bus.read(self.0);
+        async move { k.with_idr_table(read.await, |table| table[position(table, id).ok()?].1.into()).flatten() }
+    }
+    /// `idr_remove()`: what was there.
+    #[track_caller]
+    pub fn remove(self, k: &Kernel, id: i32) -> impl Future<Output = Option<Addr>> {
+        let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
+        async move {
+            let table = read.await;
+            k.bus.write_at(self.0, table, loc).await;
+            k.with_idr_table(table, |table| Some(table.remove(position(table, id).ok()?).1)).flatten()
+        }
+    }
+    /// One step of `idr_for_each()`: the first entry whose id is at least `from`. Ascending; entries may be added
+    /// and removed meanwhile.
+    #[track_caller]
+    pub fn next(self, k: &Kernel, from: i32) -> impl Future<Output = Option<(i32, Addr)>> {
+        let read = k.bus.read(self.0);
+        async move {
+            k.with_idr_table(read.await, |table| {
+                let (Ok(at) | Err(at)) = position(table, from);
+                table.get(at).copied()
+            })
+            .flatten()
+        }
+    }
+    /// `idr_destroy()`: forgets the entries, not what they point to, and leaves an empty, usable idr.
+    #[track_caller]
+    pub fn destroy(self, k: &Kernel) -> impl Future<Output = ()> {
+        let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
+        async move {
+            let table = read.await;
+            k.bus.write_at(self.0, table, loc).await;
+            k.with_idr_table(table, Vec::clear);
+        }
+    }
+    /// All entries, without an access: for those who judge.
+    pub fn entries(self, k: &Kernel) -> Vec<(i32, Addr)> {
+        k.with_idr_table(k.bus.peek(self.0), |table| table.clone()).unwrap_or_default()
+    }
+}
+
+fn position(table: &Table, id: i32) -> Result<usize, usize> {
+    table.binary_search_by_key(&id, |(id, _)| *id)
+}
+
+/// The lowest id in `start..=max` that is free, and where it would stand.
+fn lowest_free(table: &Table, start: i32, max: i32) -> Option<(usize, i32)> {
+    let (Ok(first) | Err(first)) = position(table, start);
+    let mut id = start;
+    for (at, (taken, _)) in table.iter().enumerate().skip(first) {
+        if *taken != id {
+            return (id <= max).then_some((at, id));
+        }
+        id = id.checked_add(1)?;
+    }
+    (id <= max).then_some((table.len(), id))
+}
+
+impl Kernel {
+    fn new_idr_table(&self) -> i64 {
+        let mut tables = self.idr_tables.borrow_mut();
+        tables.push(Table::new());
+        i64::try_from(tables.len()).unwrap_or(i64::MAX)
+    }
+    fn with_idr_table<R>(&self, number: i64, f: impl FnOnce(&mut Table) -> R) -> Option<R> {
+        let mut tables = self.idr_tables.borrow_mut();
+        let index = usize::try_from(number - 1).ok()?;
+        tables.get_mut(index).map(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_free_id() {
+        let table: Table = [0, 1, 3, 7].into_iter().map(|id| (id, Addr::NULL)).collect();
+        assert_eq!(lowest_free(&table, 0, i32::MAX), Some((2, 2)));
+        assert_eq!(lowest_free(&table, 3, i32::MAX), Some((3, 4)));
+        assert_eq!(lowest_free(&table, 3, 3), None);
+        assert_eq!(lowest_free(&table, 8, i32::MAX), Some((4, 8)));
+        let last: Table = vec![(i32::MAX, Addr::NULL)];
+        assert_eq!(lowest_free(&last, i32::MAX, i32::MAX), None);
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Linux's primitives, written once on any machine. One file each, with the kernel's names.
+//!
+//! | C | here |
+//! |---|---|
+//! | `atomic_t` | [`Atomic`] |
+//! | `READ_ONCE()`, `WRITE_ONCE()`, `cmpxchg()` | [`Once`] |
+//! | unmarked memory | [`Plain`], and [`Racy`] where C shares it without a lock |
+//! | `rcu_dereference()`, `rcu_assign_pointer()` | [`RcuPointer`] |
+//! | `rcu_read_lock()`, `synchronize_rcu()`, `call_rcu()`, `rcu_barrier()` | [`Kernel`] |
+//! | `spinlock_t`, `struct mutex`, `struct completion` | [`SpinLock`], [`Mutex`], [`Completion`] |
+//! | `struct list_head`, rculist | [`ListHead`] |
+//! | `struct idr`, `struct ida` | [`Idr`], [`Ida`] |
+//! | `struct work_struct`, ordered workqueues | [`Work`], [`WorkqueuePtr`] |
+//! | `kzalloc()`, `kmem_cache_zalloc()`, `kfree()` | [`Kernel`] |
+//!
+//! Objects are declared by [`object!`]; pointers to them are Copy, may be NULL, poison or stale, and nothing here
+//! keeps anybody from following one.
+
+mod atomic;
+mod completion;
+mod errno;
+mod ida;
+mod idr;
+mod list;
+mod memory;
+mod mutex;
+mod object;
+pub mod rcu;
+mod slab;
+mod spinlock;
+pub mod workqueue;
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::{Rc, Weak},
+};
+
+pub use atomic::Atomic;
+pub use completion::Completion;
+pub use errno::*;
+pub use ida::Ida;
+pub use idr::Idr;
+pub use list::ListHead;
+pub use machine::{
+    Addr, Bus, CellKind, Effect, Fault, Field as LayoutField, Function, Layout, NewTask, Op, Points, Slab,
+    Symbol, TaskId, Tracepoint, function, name_hash, tracepoint,
+};
+pub use memory::{Once, Plain, Racy, RcuPointer};
+pub use mutex::Mutex;
+pub use object::{Field, Pointer, Value, offset};
+pub use rcu::{RcuFunc, RcuHead};
+pub use slab::{FaultInjection, Gfp};
+pub use spinlock::SpinLock;
+pub use workqueue::{Work, WorkFunc, WorkqueuePtr};
+
+/// One booted kernel: what its primitives need beside simulated memory.
+pub struct Kernel {
+    /// The machine it runs on.
+    pub bus: Rc<Bus>,
+    /// Failures to inject into allocations.
+    pub faults: RefCell<FaultInjection>,
+    this: Weak<Kernel>,
+    rcu: rcu::Rcu,
+    workqueues: RefCell<Vec<Rc<workqueue::Workqueue>>>,
+    manual_work: Cell<bool>,
+    idr_tables: RefCell<Vec<idr::Table>>,
+    idas: RefCell<Vec<ida::Contents>>,
+    ida_bitmaps: RefCell<Vec<Addr>>,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kernel")
+    }
+}
+
+/// What a kernel function says when it is left.
+#[derive(Debug)]
+#[must_use = "a function that is not held is left at once"]
+pub struct Entered<'k> {
+    bus: &'k Bus,
+    loc: machine::Loc,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.bus.say_at(Effect::Leave, self.loc);
+    }
+}
+
+impl Kernel {
+    /// A kernel on a machine, before anything is initialised.
+    ///
+    /// # Panics
+    ///
+    /// If the machine has no memory at all.
+    pub fn new(bus: &Rc<Bus>) -> Rc<Self> {
+        Rc::new_cyclic(|this| Kernel {
+            bus: bus.clone(),
+            faults: RefCell::default(),
+            this: this.clone(),
+            rcu: rcu::Rcu::new(bus).expect("a machine has memory for its first object"),
+            workqueues: RefCell::default(),
+            manual_work: Cell::new(false),
+            idr_tables: RefCell::default(),
+            idas: RefCell::default(),
+            ida_bitmaps: RefCell::default(),
+        })
+    }
+    fn this(&self) -> Rc<Kernel> {
+        self.this.upgrade().expect("whoever calls holds the kernel")
+    }
+    /// A new task, on `cpu` or on any.
+    #[track_caller]
+    pub fn spawn(&self, name: &str, cpu: Option<u32>, task: impl Future<Output = ()> + 'static) -> TaskId {
+        let name = self.bus.intern(name);
+        self.bus.spawn(NewTask { name, idle: None, cpu, softirq: false, task: Box::pin(task) })
+    }
+    /// Enters a kernel function until the result is dropped. `arg` is its most telling argument.
+    #[track_caller]
+    pub fn enter(&self, function: &'static Function, arg: i64) -> Entered<'_> {
+        let loc = std::panic::Location::caller();
+        self.bus.say_at(Effect::Enter(function, arg), loc);
+        Entered { bus: &self.bus, loc }
+    }
+    /// Hits a tracepoint.
+    #[track_caller]
+    pub fn trace(&self, point: &'static Tracepoint, first: i64, second: i64) {
+        self.bus.say(Effect::Trace(point, first, second));
+    }
+    /// `might_sleep()` at the head of a function that sleeps.
+    #[track_caller]
+    fn might_sleep_here(&self, what: &'static str) {
+        self.bus.say(Effect::MightSleep(what));
+    }
+    /// `BUG_ON()`: ends the task if `condition` holds.
+    #[track_caller]
+    pub fn bug_on(&self, condition: bool, what: &'static str) -> impl Future<Output = ()> {
+        let bug = condition.then(|| self.bus.step(machine::Op::Fault(Fault::Bug(what))));
+        async move {
+            if let Some(bug) = bug {
+                bug.await;
+            }
+        }
+    }
+    /// `panic()`: ends the task, for good.
+    #[track_caller]
+    pub fn panic(&self, what: &'static str) -> impl Future<Output = ()> {
+        let panic = self.bus.step(machine::Op::Fault(Fault::Panic(what)));
+        async move {
+            panic.await;
+        }
+    }
+    /// `send_sig(SIGKILL)`
+    #[track_caller]
+    pub fn kill(&self, task: TaskId) {
+        self.bus.say(Effect::Kill(task));
+    }
+}

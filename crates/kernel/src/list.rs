@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `struct list_head`: intrusive, circular, doubly linked lists; include/linux/list.h, rculist.h
+//!
+//! Nothing checks the links, as without CONFIG_DEBUG_LIST: adding an entry twice corrupts what it corrupts in C.
+
+use std::panic::Location;
+
+use machine::{Addr, Bus, CellKind, Fault, Loc, Op, Order, Update};
+
+use crate::{Field, Kernel, Pointer};
+
+/// `struct list_head`: a head or a link, and a pointer to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListHead(Addr);
+
+impl Field for ListHead {
+    const CELLS: usize = 2;
+    const KIND: CellKind = CellKind::Marked; // RCU readers follow `next`
+    fn at(addr: Addr) -> Self {
+        ListHead(addr)
+    }
+    fn addr(self) -> Addr {
+        self.0
+    }
+}
+
+impl crate::Value for ListHead {
+    fn to_value(self) -> i64 {
+        self.0.to_value()
+    }
+    fn from_value(value: i64) -> Self {
+        ListHead(Addr::from_value(value))
+    }
+}
+
+/// The links as one line of kernel code uses them.
+#[derive(Clone, Copy)]
+struct Links<'k> {
+    bus: &'k Bus,
+    loc: Loc,
+}
+
+impl<'k> Links<'k> {
+    #[track_caller]
+    fn new(k: &'k Kernel) -> Self {
+        Links { bus: &k.bus, loc: Location::caller() }
+    }
+    async fn next(self, entry: ListHead) -> ListHead {
+        ListHead(Addr::from_value(self.bus.read_at(entry.0, self.loc).await))
+    }
+    async fn prev(self, entry: ListHead) -> ListHead {
+        ListHead(Addr::from_value(self.bus.read_at(entry.0.plus(1), self.loc).await))
+    }
+    async fn set_next(self, entry: ListHead, next: ListHead) {
+        self.bus.write_at(entry.0, next.0.to_value(), self.loc).await;
+    }
+    async fn set_prev(self, entry: ListHead, prev: ListHead) {
+        self.bus.write_at(entry.0.plus(1), prev.0.to_value(), self.loc).await;
+    }
+    /// A marked write of `next`, which readers follow.
+    async fn publish_next(self, entry: ListHead, next: ListHead, order: Order) {
+        self.bus.step_at(Op::Marked(entry.0, Update::Write(next.0.to_value()), order), self.loc).await;
+    }
+    /// `INIT_LIST_HEAD()`
+    async fn init(self, head: ListHead) {
+        self.set_next(head, head).await;
+        self.set_prev(head, head).await;
+    }
+    /// `__list_add()`
+    async fn insert(self, new: ListHead, prev: ListHead, next: ListHead) {
+        self.set_prev(next, new).await;
+        self.set_next(new, next).await;
+        self.set_prev(new, prev).await;
+        self.set_next(prev, new).await;
+    }
+    /// `__list_del_entry()`
+    async fn unlink(self, entry: ListHead) {
+        let prev = self.prev(entry).await;
+        let next = self.next(entry).await;
+        self.set_prev(next, prev).await;
+        self.set_next(prev, next).await;
+    }
+}
+
+/// Every method but those of RCU suspends only for an oops. The list is protected by its user's lock.
+impl ListHead {
+    /// `->next`
+    #[track_caller]
+    pub fn next(self, k: &Kernel) -> impl Future<Output = ListHead> {
+        Links::new(k).next(self)
+    }
+    /// `->prev`
+    #[track_caller]
+    pub fn prev(self, k: &Kernel) -> impl Future<Output = ListHead> {
+        Links::new(k).prev(self)
+    }
+    /// `INIT_LIST_HEAD()`
+    #[track_caller]
+    pub fn init(self, k: &Kernel) -> impl Future<Output = ()> {
+        Links::new(k).init(self)
+    }
+    /// `list_empty()`
+    #[track_caller]
+    pub fn is_empty(self, k: &Kernel) -> impl Future<Output = bool> {
+        let next = Links::new(k).next(self);
+        async move { next.await == self }
+    }
+    /// `list_add()`: `new` becomes the first entry of this head.
+    #[track_caller]
+    pub fn add(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
+        let links = Links::new(k);
+        async move {
+            let next = links.next(self).await;
+            links.insert(new, self, next).await;
+        }
+    }
+    /// `list_add_tail()`: `new` becomes the last entry of this head.
+    #[track_caller]
+    pub fn add_tail(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
+        let links = Links::new(k);
+        async move {
+            let prev = links.prev(self).await;
+            links.insert(new, prev, self).await;
+        }
+    }
+    /// `list_del()`: leaves poison in the entry.
+    #[track_caller]
+    pub fn del(self, k: &Kernel) -> impl Future<Output = ()> {
+        let links = Links::new(k);
+        async move {
+            links.unlink(self).await;
+            links.set_next(self, ListHead(Addr::LIST_POISON1)).await;
+            links.set_prev(self, ListHead(Addr::LIST_POISON2)).await;
+        }
+    }
+    /// `list_del_init()`: leaves an empty list in the entry.
+    #[track_caller]
+    pub fn del_init(self, k: &Kernel) -> impl Future<Output = ()> {
+        let links = Links::new(k);
+        async move {
+            links.unlink(self).await;
+            links.init(self).await;
+        }
+    }
+    /// `list_replace_init()`: `new` takes the place of this head, which becomes empty.
+    #[track_caller]
+    pub fn replace_init(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
+        let links = Links::new(k);
+        async move {
+            let next = links.next(self).await;
+            links.set_next(new, next).await;
+            links.set_prev(next, new).await;
+            let prev = links.prev(self).await;
+            links.set_prev(new, prev).await;
+            links.set_next(prev, new).await;
+            links.init(self).await;
+        }
+    }
+
+    /// `list_add_tail_rcu()`: readers may walk the list meanwhile.
+    #[track_caller]
+    pub fn add_tail_rcu(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
+        let links = Links::new(k);
+        async move {
+            let prev = links.prev(self).await;
+            links.set_next(new, self).await;
+            links.set_prev(new, prev).await;
+            links.publish_next(prev, new, Order::Release).await;
+            links.set_prev(self, new).await;
+        }
+    }
+    /// `list_del_rcu()`: poisons only `prev`; readers on the entry find their way on.
+    #[track_caller]
+    pub fn del_rcu(self, k: &Kernel) -> impl Future<Output = ()> {
+        let links = Links::new(k);
+        async move {
+            let prev = links.prev(self).await;
+            let next = links.next(self).await;
+            links.set_prev(next, prev).await;
+            links.publish_next(prev, next, Order::Relaxed).await;
+            links.set_prev(self, ListHead(Addr::LIST_POISON2)).await;
+        }
+    }
+    /// `list_next_rcu()`, by which `list_for_each_entry_rcu()` goes on.
+    #[track_caller]
+    pub fn next_rcu(self, k: &Kernel) -> impl Future<Output = ListHead> {
+        let step = k.bus.step(Op::Marked(self.0, Update::Read, Order::Acquire));
+        async move { ListHead(Addr::from_value(step.await)) }
+    }
+}
+
+#[track_caller]
+pub(crate) fn container_of<P: Pointer>(
+    k: &Kernel,
+    link: ListHead,
+    member: fn(P) -> ListHead,
+) -> impl Future<Output = P> {
+    let offset = member(P::null()).0.cell();
+    let expected = P::layout();
+    let confused = k.bus.inspect(|memory| {
+        let right = |object: &machine::Object| std::ptr::eq(object.layout, expected);
+        memory.object(link.0).is_some_and(|object| !right(object) || link.0.cell() != offset)
+    });
+    let fault = confused
+        .then(|| k.bus.step(Op::Fault(Fault::TypeConfusion { link: link.0, expected: expected.name })));
+    async move {
+        if let Some(fault) = fault {
+            fault.await;
+        }
+        // A pointer that leads nowhere stays one: whoever follows it finds out.
+        let addr = if link.0.slot() == 0 { link.0 } else { link.0.object() };
+        P::at(addr)
+    }
+}

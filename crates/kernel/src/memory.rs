@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Memory without atomicity, and marked accesses to it; include/linux/compiler.h
+
+use std::marker::PhantomData;
+
+use machine::{Addr, CellKind, Op, Order, Update};
+
+use crate::{Field, Kernel, Value};
+
+macro_rules! cell {
+    ($(#[$doc:meta])* $name:ident, $kind:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<T> {
+            addr: Addr,
+            value: PhantomData<fn(T) -> T>,
+        }
+        impl<T> Clone for $name<T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+        impl<T> Copy for $name<T> {}
+        impl<T: Value> Field for $name<T> {
+            const CELLS: usize = 1;
+            const KIND: CellKind = $kind;
+            fn at(addr: Addr) -> Self {
+                $name { addr, value: PhantomData }
+            }
+            fn addr(self) -> Addr {
+                self.addr
+            }
+        }
+    };
+}
+
+cell! {
+    /// Memory that something else protects: every two accesses, one of them a write, must be ordered.
+    Plain, CellKind::Plain
+}
+
+impl<T: Value> Plain<T> {
+    /// Reads it. Suspends only for an oops.
+    #[track_caller]
+    pub fn read(self, k: &Kernel) -> impl Future<Output = T> {
+        let access = k.bus.read(self.addr);
+        async move { T::from_value(access.await) }
+    }
+    /// Writes it. Suspends only for an oops.
+    #[track_caller]
+    pub fn write(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
+        let access = k.bus.write(self.addr, value.to_value());
+        async move {
+            access.await;
+        }
+    }
+}
+
+cell! {
+    /// Memory that C shares between CPUs without a lock and without a mark: a data race, and every access a place
+    /// where another CPU may come between.
+    Racy, CellKind::Plain
+}
+
+impl<T: Value> Racy<T> {
+    /// Reads it.
+    #[track_caller]
+    pub fn read(self, k: &Kernel) -> impl Future<Output = T> {
+        let step = k.bus.step(Op::Racy(self.addr, Update::Read));
+        async move { T::from_value(step.await) }
+    }
+    /// Writes it.
+    #[track_caller]
+    pub fn write(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
+        let step = k.bus.step(Op::Racy(self.addr, Update::Write(value.to_value())));
+        async move {
+            step.await;
+        }
+    }
+}
+
+cell! {
+    /// Memory accessed by `READ_ONCE()` and `WRITE_ONCE()`.
+    Once, CellKind::Marked
+}
+
+impl<T: Value> Once<T> {
+    /// `READ_ONCE()`
+    #[track_caller]
+    pub fn read(self, k: &Kernel) -> impl Future<Output = T> {
+        let step = k.bus.step(Op::Marked(self.addr, Update::Read, Order::Relaxed));
+        async move { T::from_value(step.await) }
+    }
+    /// `WRITE_ONCE()`
+    #[track_caller]
+    pub fn write(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
+        let step = k.bus.step(Op::Marked(self.addr, Update::Write(value.to_value()), Order::Relaxed));
+        async move {
+            step.await;
+        }
+    }
+    /// `cmpxchg()`: the old value.
+    #[track_caller]
+    pub fn cmpxchg(self, k: &Kernel, old: T, new: T) -> impl Future<Output = T> {
+        let update = Update::CmpXchg { old: old.to_value(), new: new.to_value() };
+        let step = k.bus.step(Op::Marked(self.addr, update, Order::Full));
+        async move { T::from_value(step.await) }
+    }
+}
+
+cell! {
+    /// A pointer that RCU publishes; include/linux/rcupdate.h
+    RcuPointer, CellKind::Marked
+}
+
+impl<T: Value> RcuPointer<T> {
+    /// `rcu_dereference()`
+    #[track_caller]
+    pub fn dereference(self, k: &Kernel) -> impl Future<Output = T> {
+        let step = k.bus.step(Op::Marked(self.addr, Update::Read, Order::Acquire));
+        async move { T::from_value(step.await) }
+    }
+    /// `rcu_dereference_protected()`: by the writer, who holds the lock that writers take.
+    #[track_caller]
+    pub fn dereference_protected(self, k: &Kernel) -> impl Future<Output = T> {
+        let access = k.bus.read(self.addr);
+        async move { T::from_value(access.await) }
+    }
+    /// `rcu_access_pointer()`: the value, not to be followed by a reader.
+    #[track_caller]
+    pub fn access(self, k: &Kernel) -> impl Future<Output = T> {
+        let step = k.bus.step(Op::Marked(self.addr, Update::Read, Order::Relaxed));
+        async move { T::from_value(step.await) }
+    }
+    /// `rcu_assign_pointer()`
+    #[track_caller]
+    pub fn assign(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
+        let step = k.bus.step(Op::Marked(self.addr, Update::Write(value.to_value()), Order::Release));
+        async move {
+            step.await;
+        }
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Allocation, with injected failures; include/linux/slab.h, lib/fault-inject.c
+
+use machine::{Addr, Effect, Fault, Layout, Op};
+
+use crate::{Kernel, Pointer};
+
+/// Whether an allocation may sleep; include/linux/gfp.h
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gfp {
+    /// `GFP_KERNEL`: process context.
+    Kernel,
+    /// `GFP_ATOMIC`: any context.
+    Atomic,
+}
+
+/// Failures to inject into allocations.
+#[derive(Debug, Default)]
+pub struct FaultInjection {
+    armed: Vec<Armed>,
+}
+
+#[derive(Debug)]
+struct Armed {
+    /// Which kind; none for all.
+    kind: Option<String>,
+    /// The how-manieth from now fails first.
+    nth: u64,
+    /// How often it fails from then on; none for ever.
+    times: Option<u64>,
+    fired: u64,
+}
+
+impl FaultInjection {
+    /// Lets allocations of `kind` (or of any) fail: the `nth` from now, counted from 1, and `times` in all.
+    pub fn arm(&mut self, kind: Option<&str>, nth: u64, times: Option<u64>) {
+        self.armed.push(Armed { kind: kind.map(str::to_owned), nth: nth.max(1), times, fired: 0 });
+    }
+    /// Forgets all armed failures.
+    pub fn clear(&mut self) {
+        self.armed.clear();
+    }
+    /// How often each armed failure has fired, in order of arming.
+    pub fn fired(&self) -> impl Iterator<Item = (Option<&str>, u64)> {
+        self.armed.iter().map(|armed| (armed.kind.as_deref(), armed.fired))
+    }
+    /// Whether this allocation of `kind` fails. Failures armed after the one that hits do not count it.
+    fn hits(&mut self, kind: &str) -> bool {
+        for armed in &mut self.armed {
+            if armed.kind.as_deref().is_some_and(|armed| armed != kind) || armed.times == Some(0) {
+                continue;
+            }
+            if armed.nth > 1 {
+                armed.nth -= 1;
+                continue;
+            }
+            armed.fired += 1;
+            if let Some(times) = &mut armed.times {
+                *times -= 1;
+            }
+            return true;
+        }
+        false
+    }
+}
+
+impl Kernel {
+    /// Whether an allocation of `kind` fails because someone asked for it. `GFP_KERNEL` may sleep.
+    #[track_caller]
+    pub fn should_fail(&self, kind: &'static str, gfp: Gfp) -> impl Future<Output = bool> {
+        let mut resched = None;
+        if gfp == Gfp::Kernel {
+            self.might_sleep_here(kind);
+            if self.bus.points().might_sleep {
+                resched = Some(self.bus.step(Op::MightSleep(kind)));
+            }
+        }
+        async move {
+            if let Some(resched) = resched {
+                resched.await;
+            }
+            let fails = self.faults.borrow_mut().hits(kind);
+            if fails {
+                self.bus.say(Effect::AllocFailed(kind));
+            }
+            fails
+        }
+    }
+
+    /// An object of `bytes` zeroed bytes, or NULL. `kind` is the name that failures are injected by.
+    #[track_caller]
+    pub fn kzalloc_layout(
+        &self,
+        layout: &'static Layout,
+        bytes: usize,
+        kind: &'static str,
+        gfp: Gfp,
+    ) -> impl Future<Output = Option<Addr>> {
+        let loc = std::panic::Location::caller();
+        let fails = self.should_fail(kind, gfp);
+        let out_of_memory = self.bus.step(Op::Fault(Fault::OutOfMemory));
+        async move {
+            if fails.await || bytes > KMALLOC_MAX_SIZE {
+                return None;
+            }
+            let addr = self.bus.alloc_at(layout, bytes, loc);
+            if addr.is_none() {
+                out_of_memory.await;
+            }
+            addr
+        }
+    }
+
+    /// `kzalloc(sizeof(*p))`, `kmem_cache_zalloc()`: a zeroed object, or NULL.
+    #[track_caller]
+    pub fn kzalloc<P: Pointer>(&self, kind: &'static str, gfp: Gfp) -> impl Future<Output = Option<P>> {
+        let object = self.kzalloc_layout(P::layout(), P::layout().cells() * 8, kind, gfp);
+        async move { object.await.map(P::at) }
+    }
+
+    /// `kfree()`, `kmem_cache_free()`. Any context; NULL is no object.
+    #[track_caller]
+    pub fn kfree(&self, object: Addr) {
+        if !object.is_null() {
+            self.bus.say(Effect::Free(object));
+        }
+    }
+}
+
+/// Larger ones fail. `KMALLOC_MAX_SIZE` of x86-64 with SLUB.
+const KMALLOC_MAX_SIZE: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_count_in_order_of_arming() {
+        let mut faults = FaultInjection::default();
+        faults.arm(Some("net"), 2, Some(1));
+        faults.arm(None, 2, Some(1));
+        // The first of each counts for both; the second net hits the first, and only that.
+        assert!(!faults.hits("net"));
+        assert!(faults.hits("net"));
+        assert!(faults.hits("gen"));
+        assert!(!faults.hits("net"));
+        assert_eq!(faults.fired().map(|(_, fired)| fired).collect::<Vec<_>>(), [1, 1]);
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Work items and ordered workqueues; include/linux/workqueue.h, kernel/workqueue.c
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    rc::Rc,
+};
+
+use machine::{Addr, NewTask, Symbol, function, tracepoint};
+
+use crate::{Atomic, Completion, Field, Gfp, Kernel, Plain, Pointer, object};
+
+tracepoint! {
+    /// `queue_work()`: whether the work was not pending already.
+    pub WORKQUEUE_QUEUE_WORK, "workqueue_queue_work", ["work", "queued"]
+}
+tracepoint! {
+    /// The pending bit is cleared, the function begins.
+    pub WORKQUEUE_EXECUTE_START, "workqueue_execute_start", ["work", ""]
+}
+tracepoint! {
+    /// The function has returned.
+    pub WORKQUEUE_EXECUTE_END, "workqueue_execute_end", ["work", ""]
+}
+
+object! {
+    /// `struct wq_barrier *`: stands in a workqueue for whoever flushes it.
+    struct WqBarrierPtr("struct wq_barrier", "wq_barrier", "stack") {
+        /// Everything before it has run.
+        done: Completion,
+    }
+}
+
+object! {
+    /// `struct workqueue_struct *`
+    pub struct WorkqueuePtr("struct workqueue_struct", "workqueue", "kmalloc") {
+        /// Which one it is.
+        index: Plain<usize>,
+        /// There is work.
+        queued: Completion,
+    }
+}
+
+/// `struct work_struct`: its `WORK_STRUCT_PENDING_BIT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work(Addr);
+
+impl Field for Work {
+    const CELLS: usize = 1;
+    const KIND: machine::CellKind = machine::CellKind::Marked;
+    fn at(addr: Addr) -> Self {
+        Work(addr)
+    }
+    fn addr(self) -> Addr {
+        self.0
+    }
+}
+
+/// What a work item runs.
+pub type WorkFunc = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>>;
+
+/// What the kernel knows of a workqueue.
+pub(crate) struct Workqueue {
+    name: Symbol,
+    items: RefCell<VecDeque<(Work, WorkFunc)>>,
+    /// Nobody works on it before something is queued, and nobody ever where work is run by hand.
+    worker: Cell<bool>,
+}
+
+impl fmt::Debug for Workqueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Workqueue({:?})", self.name)
+    }
+}
+
+impl Work {
+    /// `work_pending()`, without an access: for those who judge.
+    pub fn is_pending(self, k: &Kernel) -> bool {
+        k.bus.peek(self.0) != 0
+    }
+}
+
+impl Kernel {
+    /// `create_singlethread_workqueue()`: ordered, so that never two of its items run at once. NULL without memory.
+    pub async fn create_singlethread_workqueue(&self, name: &str) -> Option<WorkqueuePtr> {
+        let wq = self.kzalloc::<WorkqueuePtr>("workqueue", Gfp::Kernel).await?;
+        let index = self.workqueues.borrow().len();
+        wq.index().write(self, index).await;
+        let name = self.bus.intern(&format!("kworker/{name}"));
+        let queue = Workqueue { name, items: RefCell::default(), worker: Cell::new(self.manual_work.get()) };
+        self.workqueues.borrow_mut().push(Rc::new(queue));
+        Some(wq)
+    }
+
+    /// `queue_work()`: whether the work was not pending already. Any context.
+    #[track_caller]
+    pub fn queue_work(&self, wq: WorkqueuePtr, work: Work, func: WorkFunc) -> impl Future<Output = bool> {
+        let set_pending = Atomic::at(work.0).xchg(self, 1);
+        async move {
+            let queued = set_pending.await == 0;
+            if queued {
+                let index = wq.index().read(self).await; // where a missing workqueue is noticed
+                let queue = self.workqueues.borrow()[index].clone();
+                queue.items.borrow_mut().push_back((work, func));
+                wq.queued().complete(self);
+                if !queue.worker.replace(true) {
+                    self.start_worker(wq, queue);
+                }
+            }
+            self.trace(&WORKQUEUE_QUEUE_WORK, work.0.to_value(), i64::from(queued));
+            queued
+        }
+    }
+
+    /// `flush_workqueue()`: sleeps until everything that is queued now has run.
+    pub async fn flush_workqueue(&self, wq: WorkqueuePtr) {
+        let _f = self.enter(function!("flush_workqueue"), 0);
+        self.might_sleep_here("flush_workqueue");
+        let index = wq.index().read(self).await;
+        let queue = self.workqueues.borrow()[index].clone();
+        let Some(barrier) = self.bus.alloc(WqBarrierPtr::layout(), 8).map(WqBarrierPtr::at) else { return };
+        let kernel = self.this();
+        let func: WorkFunc = Rc::new(move || {
+            let kernel = kernel.clone();
+            Box::pin(async move { barrier.done().complete(&kernel) })
+        });
+        queue.items.borrow_mut().push_back((Work(Addr::NULL), func));
+        wq.queued().complete(self);
+        if !queue.worker.replace(true) {
+            self.start_worker(wq, queue);
+        }
+        barrier.done().wait(self).await;
+        self.kfree(barrier.addr());
+    }
+
+    fn start_worker(&self, wq: WorkqueuePtr, queue: Rc<Workqueue>) {
+        let kernel = self.this();
+        let (name, idle) = (queue.name, Some(wq.queued().addr()));
+        let task = Box::pin(async move {
+            loop {
+                wq.queued().wait(&kernel).await;
+                while kernel.process_one_work(&queue).await {}
+            }
+        });
+        self.bus.spawn(NewTask { name, idle, cpu: None, softirq: false, task });
+    }
+
+    /// `process_one_work()`: takes the oldest item, clears its pending bit, and only then runs it, so that work that
+    /// is queued while it runs runs once more. Whether there was one.
+    async fn process_one_work(&self, queue: &Workqueue) -> bool {
+        let Some((work, func)) = queue.items.borrow_mut().pop_front() else { return false };
+        if work.0.is_null() {
+            func().await; // a barrier of flush_workqueue(), no work
+            return true;
+        }
+        let _f = self.enter(function!("process_one_work"), work.0.to_value());
+        Atomic::at(work.0).xchg(self, 0).await;
+        self.trace(&WORKQUEUE_EXECUTE_START, work.0.to_value(), 0);
+        func().await;
+        self.trace(&WORKQUEUE_EXECUTE_END, work.0.to_value(), 0);
+        true
+    }
+
+    /// Lets no kworker start: work runs only by [`Kernel::run_one_work`]. Before the workqueue is created.
+    pub fn run_work_by_hand(&self) {
+        self.manual_work.set(true);
+    }
+    /// Runs the oldest item of a workqueue in the calling task; whether there was one.
+    pub async fn run_one_work(&self, wq: WorkqueuePtr) -> bool {
+        let index = self.bus.peek(wq.index().addr());
+        let Some(queue) = usize::try_from(index).ok().and_then(|i| self.workqueues.borrow().get(i).cloned())
+        else {
+            return false;
+        };
+        self.process_one_work(&queue).await
+    }
+}

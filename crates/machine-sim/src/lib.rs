@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The simulated machine: every scheduling decision is a [`Driver`](machine::Driver)'s, every bug is a value.
+//!
+//! A [`Sim`] is plain data behind `&mut self`. Tasks cannot reach it: they speak through the bus, so nothing here is
+//! shared, counted or borrowed at run time. Its tables are cleared, not freed, between executions.
+
+mod bitset;
+mod clock;
+mod config;
+mod driver;
+mod locks;
+mod memory;
+mod rcu;
+mod sched;
+mod schedule;
+mod shadow;
+mod sim;
+mod tasks;
+
+pub use config::{Checks, Config, Limit, Outcome, Preempt};
+pub use driver::{First, Recorded, Seeded};
+pub use schedule::{Diverged, Schedule, ScheduleError, render};
+pub use sim::Sim;

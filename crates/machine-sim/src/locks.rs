@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Locks, completions, and what marked accesses pass on.
+
+use machine::{Addr, Bug, Kind, Loc, Locking, TaskId};
+
+use crate::{clock::Released, shadow::Mark, sim::Sim};
+
+/// `-EINTR`
+const EINTR: i64 = -4;
+
+/// What a cell is beside its value: a lock, a count, a word that passes on what happened before.
+#[derive(Debug, Default)]
+pub(crate) struct Sync {
+    pub(crate) holder: Option<Mark>,
+    pub(crate) count: i64,
+    pub(crate) released: Released,
+    /// The first of the tasks that have announced to lock it or to wait for it.
+    pub(crate) first_waiter: Option<u32>,
+}
+
+impl Sim {
+    pub(crate) fn lock(&mut self, task: usize, addr: Addr, how: Locking, loc: Loc) -> Option<i64> {
+        self.used(task, addr, Kind::Write, loc)?;
+        let sync = self.sync_of(addr)?;
+        self.stop_waiting(task, sync);
+        if self.syncs[sync].holder.is_some() {
+            return Some(EINTR); // only a task that is killed gets here
+        }
+        self.syncs[sync].holder = Some(self.mark(task, loc));
+        self.syncs[sync].released.acquire(&mut self.clocks, self.tasks[task].clock);
+        if !how.sleeps() {
+            self.tasks[task].preempt_count += 1;
+            self.tasks[task].bh_count += u32::from(how != Locking::Spin);
+        }
+        self.look_again(sync);
+        Some(0)
+    }
+
+    pub(crate) fn unlock(&mut self, task: usize, addr: Addr, how: Locking, loc: Loc) {
+        if self.used(task, addr, Kind::Write, loc).is_none() {
+            return;
+        }
+        let Some(sync) = self.sync_of(addr) else { return };
+        if self.syncs[sync].holder.is_none_or(|holder| holder.at.task as usize != task) {
+            let what = self.cell(addr).to_string();
+            return self.found(task, Bug::BadUnlock { what }, loc);
+        }
+        self.syncs[sync].holder = None;
+        self.syncs[sync].released.replace(&mut self.clocks, self.tasks[task].clock, task);
+        if !how.sleeps() {
+            let task = &mut self.tasks[task];
+            task.preempt_count = task.preempt_count.saturating_sub(1);
+            task.bh_count = task.bh_count.saturating_sub(u32::from(how != Locking::Spin));
+        }
+        self.look_again(sync);
+    }
+
+    pub(crate) fn is_locked(&mut self, task: usize, addr: Addr, loc: Loc) -> Option<i64> {
+        self.used(task, addr, Kind::Read, loc)?;
+        Some(self.sync_of_known(addr).map_or(0, |sync| i64::from(self.syncs[sync].holder.is_some())))
+    }
+
+    pub(crate) fn wait(&mut self, task: usize, addr: Addr, loc: Loc) -> Option<i64> {
+        self.used(task, addr, Kind::Write, loc)?;
+        let sync = self.sync_of(addr)?;
+        self.stop_waiting(task, sync);
+        let count = std::mem::take(&mut self.syncs[sync].count);
+        self.syncs[sync].released.acquire(&mut self.clocks, self.tasks[task].clock);
+        self.look_again(sync);
+        Some(count)
+    }
+
+    pub(crate) fn complete(&mut self, task: usize, addr: Addr, loc: Loc) {
+        if self.used(task, addr, Kind::Write, loc).is_none() {
+            return;
+        }
+        let Some(sync) = self.sync_of(addr) else { return };
+        self.syncs[sync].count += 1;
+        self.syncs[sync].released.add(&mut self.clocks, self.tasks[task].clock, task);
+        self.look_again(sync);
+    }
+
+    pub(crate) fn kill(&mut self, task: TaskId) {
+        let task = task.index();
+        if task >= self.tasks.len() {
+            return;
+        }
+        self.tasks[task].killed = true;
+        if let Some(machine::Announced { op: machine::Op::Lock(_, Locking::MutexKillable), .. }) =
+            self.announced[task]
+        {
+            self.set_ready(task, true);
+        }
+    }
+}

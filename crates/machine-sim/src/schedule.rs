@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Schedules written by people: who runs, and how far, by the names of tasks and kernel functions.
+//!
+//! ```text
+//! put until __put_net, lookup until put_net#2, put*3, lookup
+//! ```
+//!
+//! Each item lets one task run: `until` it has come to an operation in a kernel function (for the second time: `#2`),
+//! for a number of operations (`*3`), or as long as it can. After the last item nobody is preempted.
+
+use std::fmt;
+
+use machine::{Bus, Choice, Driver, Symbol, TaskId};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Until {
+    CannotGoOn,
+    Steps(u64),
+    Function { name: String, nth: u64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Item {
+    task: String,
+    until: Until,
+}
+
+/// A schedule, and how far it has come.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    items: Vec<Item>,
+    symbols: Vec<Symbol>,
+    at: usize,
+    /// Operations of the present item.
+    steps: u64,
+    /// How often its function was come to, and whether the task is in it.
+    seen: u64,
+    inside: bool,
+    diverged: Option<Diverged>,
+}
+
+/// What is wrong with the text of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleError {
+    /// The number of the item, from 0.
+    pub item: usize,
+    /// The item.
+    pub text: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "item {} of the schedule, `{}`: {}", self.item + 1, self.text, self.why)
+    }
+}
+
+/// Where an execution could not follow its schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diverged {
+    /// The number of the item, from 0.
+    pub item: usize,
+    /// What was asked for.
+    pub wanted: String,
+}
+
+impl fmt::Display for Diverged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "item {} of the schedule, `{}`, cannot be followed", self.item + 1, self.wanted)
+    }
+}
+
+impl Schedule {
+    /// Reads a schedule. Its names are looked up on `bus`; items are separated by commas or line ends.
+    ///
+    /// # Errors
+    ///
+    /// The first item that is none.
+    pub fn parse(bus: &Bus, text: &str) -> Result<Self, ScheduleError> {
+        let texts = text.split([',', '\n', ';']).map(str::trim).filter(|item| !item.is_empty());
+        let items = texts.enumerate().map(|(item, text)| {
+            parse_item(text).map_err(|why| ScheduleError { item, text: text.to_owned(), why })
+        });
+        let items: Vec<Item> = items.collect::<Result<_, _>>()?;
+        let symbols = items.iter().map(|item| bus.intern(&item.task)).collect();
+        Ok(Schedule { items, symbols, at: 0, steps: 0, seen: 0, inside: false, diverged: None })
+    }
+    /// The names of the tasks that it speaks of.
+    pub fn tasks(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().map(|item| item.task.as_str())
+    }
+    /// Where the execution left it, if it did.
+    pub fn diverged(&self) -> Option<&Diverged> {
+        self.diverged.as_ref()
+    }
+    /// An item that an execution never came to, if it ended before.
+    pub fn unfinished(&self) -> Option<Diverged> {
+        let item = self.items.get(self.at).filter(|item| item.until != Until::CannotGoOn)?;
+        let done = matches!(item.until, Until::Steps(n) if self.steps >= n);
+        (!done).then(|| Diverged { item: self.at, wanted: item.to_string() })
+    }
+
+    fn next_item(&mut self) {
+        self.at += 1;
+        (self.steps, self.seen, self.inside) = (0, 0, false);
+    }
+
+    /// Whether the present item ends before the next operation of its task.
+    fn has_come_to(&mut self, choice: &Choice<'_>, task: TaskId) -> bool {
+        match &self.items[self.at].until {
+            Until::CannotGoOn => false,
+            Until::Steps(n) => self.steps >= *n,
+            Until::Function { name, nth } => {
+                let inside = choice.stacks[task.index()].iter().any(|frame| frame.function.name == name);
+                self.seen += u64::from(inside && !self.inside);
+                self.inside = inside;
+                inside && self.seen >= *nth
+            }
+        }
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.task)?;
+        match &self.until {
+            Until::CannotGoOn => Ok(()),
+            Until::Steps(n) => write!(f, "*{n}"),
+            Until::Function { name, nth: 1 } => write!(f, " until {name}"),
+            Until::Function { name, nth } => write!(f, " until {name}#{nth}"),
+        }
+    }
+}
+
+fn parse_item(text: &str) -> Result<Item, &'static str> {
+    let (task, until) = if let Some((task, function)) = text.split_once(" until ") {
+        let (name, nth) = match function.trim().split_once('#') {
+            None => (function.trim(), 1),
+            Some((name, nth)) => (name, number(nth)?),
+        };
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(is_name) {
+            return Err("a kernel function is expected after `until`");
+        }
+        (task.trim(), Until::Function { name: name.to_owned(), nth })
+    } else if let Some((task, steps)) = text.split_once('*') {
+        (task.trim(), Until::Steps(number(steps)?))
+    } else {
+        (text, Until::CannotGoOn)
+    };
+    if task.is_empty() || task.contains(char::is_whitespace) {
+        return Err("expected `TASK`, `TASK*STEPS` or `TASK until FUNCTION#NTH`");
+    }
+    Ok(Item { task: task.to_owned(), until })
+}
+
+fn number(text: &str) -> Result<u64, &'static str> {
+    text.trim().parse().ok().filter(|n| *n > 0).ok_or("a number from 1 is expected")
+}
+
+impl Driver for Schedule {
+    fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
+        while self.at < self.items.len() {
+            let symbol = self.symbols[self.at];
+            let chosen = choice.ready.iter().position(|task| choice.names[task.index()] == symbol);
+            match chosen {
+                Some(index) if !self.has_come_to(choice, choice.ready[index]) => {
+                    self.steps += 1;
+                    return Some(index);
+                }
+                None => {
+                    // The task cannot go on: it has ended, waits, or does not exist yet.
+                    if let Some(diverged) = self.unfinished() {
+                        self.diverged = Some(diverged);
+                        return None;
+                    }
+                }
+                Some(_) => {}
+            }
+            self.next_item();
+        }
+        Some(0)
+    }
+}
+
+/// The schedule that lets everybody do again what [`Recorded`](crate::Recorded) wrote down.
+pub fn render(bus: &Bus, runs: &[(Symbol, u64)]) -> String {
+    let items: Vec<String> =
+        runs.iter().map(|(task, steps)| format!("{}*{steps}", bus.name(*task))).collect();
+    items.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items() {
+        let bus = Bus::new();
+        let schedule =
+            Schedule::parse(&bus, "put until __put_net#2, kworker/netns*3\n lookup").expect("valid");
+        let items: Vec<String> = schedule.items.iter().map(ToString::to_string).collect();
+        assert_eq!(items, ["put until __put_net#2", "kworker/netns*3", "lookup"]);
+    }
+
+    #[test]
+    fn what_is_no_item() {
+        let bus = Bus::new();
+        for (text, item) in [("a, b*x", 1), ("b until ", 0), ("two words", 0), ("a until f#0", 0), ("*3", 0)]
+        {
+            assert_eq!(Schedule::parse(&bus, text).expect_err(text).item, item, "{text}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Who decides: the one source of choice, and what it may look at.
+
+use crate::{Announced, Current, Effect, Finding, Function, Loc, Op, Symbol, TaskId};
+
+/// The contexts whose announced operation can be performed now.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// The running task first if it is among them, the others in order of creation.
+    pub ready: &'a [TaskId],
+    /// Who ran last.
+    pub running: Option<TaskId>,
+    /// What every task wants to do, by its number.
+    pub announced: &'a [Option<Announced>],
+    /// The kernel functions that every task is in, outermost first, by its number.
+    pub stacks: &'a [Vec<Frame>],
+    /// The names of all tasks, by their numbers.
+    pub names: &'a [Symbol],
+}
+
+impl Choice<'_> {
+    /// What a task wants to do, and where.
+    pub fn announced(&self, task: TaskId) -> Announced {
+        self.announced[task.index()].expect("a ready task has announced an operation")
+    }
+    /// Whether any choice but 0 takes the processor from a task that could go on.
+    pub fn may_preempt(&self) -> bool {
+        self.running.is_some() && self.running == self.ready.first().copied()
+    }
+}
+
+/// A kernel function that is being run.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// Which.
+    pub function: &'static Function,
+    /// Its most telling argument.
+    pub arg: i64,
+    /// Where it was entered.
+    pub loc: Loc,
+}
+
+/// A thing that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// An announced operation was performed, with this answer.
+    Op(Op, i64),
+    /// An effect was applied.
+    Effect(Effect),
+}
+
+/// A thing that a task did.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Who, and on which CPU.
+    pub current: Current,
+    /// What.
+    pub what: What,
+    /// The line of kernel code.
+    pub loc: Loc,
+}
+
+/// Decides everything that is not determined, and sees everything that happens.
+pub trait Driver {
+    /// An index into `choice.ready`, 0 being "do not preempt"; nothing ends the execution here.
+    fn choose(&mut self, choice: &Choice<'_>) -> Option<usize>;
+    /// Told of every operation and effect, in order.
+    #[inline]
+    fn happened(&mut self, _event: &Event) {}
+    /// Told of every finding, right after the event that it is about.
+    fn found(&mut self, _finding: &Finding) {}
+    /// Told at the end of a task that waits for ever for `op`.
+    fn stuck(&mut self, _task: TaskId, _op: Op) {}
+}
+
+impl<D: Driver + ?Sized> Driver for &mut D {
+    fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
+        (**self).choose(choice)
+    }
+    #[inline]
+    fn happened(&mut self, event: &Event) {
+        (**self).happened(event);
+    }
+    fn found(&mut self, finding: &Finding) {
+        (**self).found(finding);
+    }
+    fn stuck(&mut self, task: TaskId, op: Op) {
+        (**self).stuck(task, op);
+    }
+}
+
+/// Two drivers in one: the first decides, both see everything.
+#[derive(Debug)]
+pub struct Watched<D, W> {
+    /// Who decides.
+    pub driver: D,
+    /// Who watches.
+    pub watcher: W,
+}
+
+impl<D: Driver, W: Driver> Driver for Watched<D, W> {
+    fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
+        self.driver.choose(choice)
+    }
+    fn happened(&mut self, event: &Event) {
+        self.driver.happened(event);
+        self.watcher.happened(event);
+    }
+    fn found(&mut self, finding: &Finding) {
+        self.driver.found(finding);
+        self.watcher.found(finding);
+    }
+    fn stuck(&mut self, task: TaskId, op: Op) {
+        self.driver.stuck(task, op);
+        self.watcher.stuck(task, op);
+    }
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a machine found wrong. A finding is a value; text is made when someone asks.
+
+use std::{fmt, panic::Location};
+
+use crate::{Frame, Op};
+
+/// A line of kernel code.
+pub type Loc = &'static Location<'static>;
+
+/// Who did something, where, and in which kernel function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The task's name.
+    pub task: crate::Symbol,
+    /// The task.
+    pub id: crate::TaskId,
+    /// The innermost kernel function.
+    pub function: &'static str,
+    /// The line of kernel code.
+    pub loc: Loc,
+    /// When: the number of the step.
+    pub step: u64,
+}
+
+/// What an access did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It looked.
+    Read,
+    /// It changed.
+    Write,
+}
+
+impl Kind {
+    /// `read` or `write`
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Read => "read",
+            Kind::Write => "write",
+        }
+    }
+}
+
+/// A memory cell, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The object: `net 3`.
+    pub object: String,
+    /// Its type: `struct net`.
+    pub class: &'static str,
+    /// Where it was allocated from.
+    pub cache: &'static str,
+    /// The bytes that were asked for.
+    pub size: usize,
+    /// The byte in it.
+    pub offset: usize,
+    /// The field there, if its type has one.
+    pub field: Option<&'static str>,
+}
+
+/// A bug: what it is, and who did what.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What it is.
+    pub bug: Bug,
+    /// Who met it.
+    pub by: Access,
+    /// The kernel functions that `by` was in, outermost first.
+    pub stack: Vec<Frame>,
+}
+
+/// The kinds of bugs that a machine sees itself.
+#[derive(Clone, Debug)]
+pub enum Bug {
+    /// KASAN: freed memory is used.
+    UseAfterFree {
+        /// Which.
+        cell: Cell,
+        /// How.
+        kind: Kind,
+        /// Who allocated it.
+        allocated: Access,
+        /// Who freed it.
+        freed: Access,
+    },
+    /// KASAN: an object is freed again.
+    DoubleFree {
+        /// Which.
+        cell: Cell,
+        /// Who allocated it.
+        allocated: Access,
+        /// Who freed it first.
+        freed: Access,
+    },
+    /// KASAN: something is freed that no allocation returned.
+    InvalidFree {
+        /// What.
+        cell: Cell,
+    },
+    /// KASAN: memory behind an object is used.
+    OutOfBounds {
+        /// Which.
+        cell: Cell,
+        /// How.
+        kind: Kind,
+        /// Whether it lies within the slack of the size class, where nothing is destroyed.
+        in_slack: bool,
+        /// Who allocated it.
+        allocated: Access,
+    },
+    /// KCSAN: two accesses, at least one a write and one unmarked, that nothing orders.
+    DataRace {
+        /// Which.
+        cell: Cell,
+        /// What `by` did.
+        kind: Kind,
+        /// Whether `by` was marked.
+        marked: bool,
+        /// The earlier access.
+        earlier: Access,
+        /// What it did.
+        earlier_kind: Kind,
+        /// Whether it was marked.
+        earlier_marked: bool,
+    },
+    /// KCSAN: an object is freed and nothing orders another task's access before that.
+    UnorderedFree {
+        /// Which.
+        cell: Cell,
+        /// The access that could as well have come later.
+        used: Access,
+    },
+    /// The task followed a pointer that leads nowhere, or met a `BUG()`: it is dead.
+    Oops {
+        /// Why.
+        fault: crate::Fault,
+        /// What the pointer leads to, if it leads anywhere.
+        target: String,
+    },
+    /// A task waits for something that nobody can give it any more.
+    Deadlock {
+        /// What it waits for.
+        what: String,
+        /// The operation.
+        op: Op,
+        /// Who has it.
+        holders: Vec<Access>,
+    },
+    /// A lock is released that the task does not hold.
+    BadUnlock {
+        /// Which lock.
+        what: String,
+    },
+    /// A sleeping function is called where the task may not sleep.
+    SleepInAtomic {
+        /// What it is about.
+        what: &'static str,
+        /// How many reasons there are: spinlocks, softirq.
+        preempt_count: u32,
+        /// How many read-side critical sections the task is in.
+        rcu_nesting: u32,
+    },
+    /// `WARN_ON()`
+    Warning {
+        /// The condition.
+        what: &'static str,
+    },
+}
+
+impl Finding {
+    /// Whether the task can go on, as in the kernel.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self.bug, Bug::Oops { .. } | Bug::Deadlock { .. })
+    }
+    /// A stable name for bugs of this kind: `kasan-use-after-free`.
+    pub fn code(&self) -> &'static str {
+        use crate::{BadPointer, Fault};
+        match &self.bug {
+            Bug::UseAfterFree { .. } => "kasan-use-after-free",
+            Bug::DoubleFree { .. } => "kasan-double-free",
+            Bug::InvalidFree { .. } => "kasan-invalid-free",
+            Bug::OutOfBounds { .. } => "kasan-out-of-bounds",
+            Bug::DataRace { .. } => "kcsan-data-race",
+            Bug::UnorderedFree { .. } => "kcsan-unordered-free",
+            Bug::Deadlock { .. } => "deadlock",
+            Bug::BadUnlock { .. } => "bad-unlock",
+            Bug::SleepInAtomic { .. } => "sleep-in-atomic",
+            Bug::Warning { .. } => "warning",
+            Bug::Oops { fault, .. } => match fault {
+                Fault::BadPointer(BadPointer::Null, _) => "null-dereference",
+                Fault::BadPointer(BadPointer::ListPoison1 | BadPointer::ListPoison2, _) => "list-poison",
+                Fault::BadPointer(BadPointer::Wild, _) => "wild-pointer",
+                Fault::TypeConfusion { .. } => "type-confusion",
+                Fault::Bug(_) => "bug-on",
+                Fault::Panic(_) => "panic",
+                Fault::EndlessLoop => "endless-loop",
+                Fault::OutOfMemory => "out-of-memory",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    /// The line that kernel people search a log for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::{BadPointer, Fault};
+        let function = self.by.function;
+        match &self.bug {
+            Bug::UseAfterFree { cell, kind, .. } => {
+                write!(f, "BUG: KASAN: slab-use-after-free in {function}: {} of {}", kind.name(), cell.object)
+            }
+            Bug::DoubleFree { cell, .. } => {
+                write!(f, "BUG: KASAN: double-free in {function}: {}", cell.object)
+            }
+            Bug::InvalidFree { cell } => {
+                write!(f, "BUG: KASAN: invalid-free in {function}: {}", cell.object)
+            }
+            Bug::OutOfBounds { cell, kind, .. } => {
+                write!(f, "BUG: KASAN: slab-out-of-bounds in {function}: {} of {}", kind.name(), cell.object)
+            }
+            Bug::DataRace { cell, earlier, .. } => {
+                write!(f, "BUG: KCSAN: data-race in {} / {function}: {}", earlier.function, cell)
+            }
+            Bug::UnorderedFree { cell, used } => {
+                write!(f, "BUG: KCSAN: data-race in {} / {function}: free of {}", used.function, cell.object)
+            }
+            Bug::Deadlock { what, .. } => write!(f, "INFO: task blocked for ever in {function}: {what}"),
+            Bug::BadUnlock { what } => {
+                write!(f, "WARNING: bad unlock balance detected in {function}: {what}")
+            }
+            Bug::SleepInAtomic { what, .. } => {
+                write!(f, "BUG: sleeping function called from invalid context in {function}: {what}")
+            }
+            Bug::Warning { what } => write!(f, "WARNING: in {function}: {what}"),
+            Bug::Oops { fault, target } => match fault {
+                Fault::BadPointer(BadPointer::Null, _) => {
+                    write!(f, "BUG: unable to handle kernel NULL pointer dereference in {function}")
+                }
+                Fault::BadPointer(BadPointer::ListPoison1, _) => {
+                    write!(f, "general protection fault in {function}: LIST_POISON1 is dereferenced")
+                }
+                Fault::BadPointer(BadPointer::ListPoison2, _) => {
+                    write!(f, "general protection fault in {function}: LIST_POISON2 is dereferenced")
+                }
+                Fault::BadPointer(BadPointer::Wild, _) => {
+                    write!(f, "BUG: unable to handle kernel paging request in {function}")
+                }
+                Fault::TypeConfusion { expected, .. } => {
+                    write!(f, "BUG: type confusion in {function}: {target} is taken for a {expected}")
+                }
+                Fault::Bug(what) => write!(f, "kernel BUG in {function}: {what}"),
+                Fault::Panic(what) => write!(f, "Kernel panic - not syncing: {what}"),
+                Fault::EndlessLoop => write!(f, "watchdog: BUG: soft lockup in {function}: endless loop"),
+                Fault::OutOfMemory => write!(f, "the simulated machine is out of memory in {function}"),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field {
+            Some(field) => write!(f, "{}->{field}", self.object),
+            None => write!(f, "{}+{}", self.object, self.offset),
+        }
+    }
+}

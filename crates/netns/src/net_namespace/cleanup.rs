@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The death of a namespace; lines 414 to 497.
+
+use kernel::{Field, Pointer, function};
+
+use super::{StackListPtr, nsid::RTM_DELNSID};
+use crate::{NetNs, net::NetPtr, pernet::PernetOpsPtr};
+
+impl NetNs {
+    /// A cleanup pass: dismantles the namespaces whose last reference was put. Kworker; sleeps.
+    ///
+    /// C: cleanup_net, net/core/net_namespace.c:417
+    pub(crate) async fn cleanup_net(&self) {
+        let k = &self.k;
+        let _f = k.enter(function!("cleanup_net"), 0);
+        let (Some(net_kill_list), Some(net_exit_list)) =
+            (StackListPtr::head_on_stack(k), StackListPtr::head_on_stack(k))
+        else {
+            return self.out_of_memory().await;
+        };
+        net_exit_list.init(k).await;
+
+        // Atomically snapshot the list of namespaces to clean up.
+        self.s.cleanup_list_lock().lock_irq(k).await;
+        self.s.cleanup_list().replace_init(k, net_kill_list).await;
+        self.s.cleanup_list_lock().unlock_irq(k).await;
+
+        self.s.net_mutex().lock(k).await;
+
+        // Nobody shall find them any more.
+        self.rtnl_lock().await;
+        let mut pos = net_kill_list.next(k).await;
+        while pos != net_kill_list {
+            let net = NetPtr::container_of(k, pos, NetPtr::cleanup_list).await;
+            net.list().del_rcu(k).await;
+            net_exit_list.add_tail(k, net.exit_list()).await;
+            let mut tmp = self.for_each_net(None).await;
+            while let Some(peer) = tmp {
+                peer.nsid_lock().lock_bh(k).await;
+                let id = self.__peernet2id(peer, net).await;
+                if id >= 0 {
+                    peer.netns_ids().remove(k, id).await;
+                }
+                peer.nsid_lock().unlock_bh(k).await;
+                if id >= 0 {
+                    self.rtnl_net_notifyid(peer, RTM_DELNSID, id).await;
+                }
+                tmp = self.for_each_net(tmp).await;
+            }
+            net.nsid_lock().lock_bh(k).await;
+            net.netns_ids().destroy(k).await;
+            net.nsid_lock().unlock_bh(k).await;
+            pos = pos.next(k).await;
+        }
+        self.rtnl_unlock().await;
+
+        // Another CPU might be walking the list in an RCU read section; exit methods must not meet it.
+        k.synchronize_rcu().await;
+
+        let pernet_list = self.s.pernet_list();
+        let mut pos = pernet_list.prev(k).await;
+        while pos != pernet_list {
+            let ops = PernetOpsPtr::container_of(k, pos, PernetOpsPtr::list).await;
+            self.ops_exit_list(ops, net_exit_list).await;
+            pos = pos.prev(k).await;
+        }
+
+        let mut pos = pernet_list.prev(k).await;
+        while pos != pernet_list {
+            let ops = PernetOpsPtr::container_of(k, pos, PernetOpsPtr::list).await;
+            self.ops_free_list(ops, net_exit_list).await;
+            pos = pos.prev(k).await;
+        }
+
+        self.s.net_mutex().unlock(k).await;
+
+        // No RCU callback that is queued by now uses them any more.
+        k.rcu_barrier().await;
+
+        let mut pos = net_exit_list.next(k).await;
+        while pos != net_exit_list {
+            let net = NetPtr::container_of(k, pos, NetPtr::exit_list).await;
+            pos = pos.next(k).await;
+            net.exit_list().del_init(k).await;
+            let ucounts = net.ucounts().read(k).await;
+            self.dec_net_namespaces(ucounts).await;
+            let user_ns = net.user_ns().read(k).await;
+            self.put_user_ns(user_ns).await;
+            self.net_drop_ns(net).await;
+        }
+        k.kfree(net_kill_list.addr());
+        k.kfree(net_exit_list.addr());
+    }
+
+    /// The last reference is gone: leaves the cleanup to process context. Any context.
+    ///
+    /// C: __put_net, net/core/net_namespace.c:486
+    pub(crate) async fn __put_net(&self, net: NetPtr) {
+        let k = &self.k;
+        let _f = k.enter(function!("__put_net"), net.addr().to_value());
+        self.s.cleanup_list_lock().lock_irqsave(k).await;
+        self.s.cleanup_list().add(k, net.cleanup_list()).await;
+        self.s.cleanup_list_lock().unlock_irqrestore(k).await;
+
+        let netns_wq = self.s.netns_wq().read(k).await;
+        k.queue_work(netns_wq, self.s.net_cleanup_work(), self.cleanup_work.clone()).await;
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `rtnl_mutex`, and the way of a request to its handler; net/core/rtnetlink.c
+//!
+//! `netdev_run_todo()`, which `rtnl_unlock()` runs, has nothing to do: there are no devices.
+
+use kernel::{Errno, Pointer, function};
+
+use crate::{
+    NetNs,
+    net_namespace::{NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetlinkCallback, Request},
+};
+
+/// One page of a dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The messages.
+    pub data: Vec<u8>,
+    /// What the handler returned: 0 ends the dump.
+    pub len: usize,
+}
+
+impl NetNs {
+    /// `rtnl_lock()`
+    pub async fn rtnl_lock(&self) {
+        let _f = self.k.enter(function!("rtnl_lock"), 0);
+        self.s.rtnl_mutex().lock(&self.k).await;
+    }
+    /// `rtnl_unlock()`
+    pub async fn rtnl_unlock(&self) {
+        let _f = self.k.enter(function!("rtnl_unlock"), 0);
+        self.s.rtnl_mutex().unlock(&self.k).await;
+    }
+
+    /// sendmsg(2) of an `RTM_NEWNSID` request, by someone with CAP_NET_ADMIN. Process context.
+    ///
+    /// # Errors
+    ///
+    /// What the handler says.
+    pub async fn newnsid(&self, request: &Request) -> Result<(), Errno> {
+        let _f = self.k.enter(function!("rtnetlink_rcv_msg"), request.net.addr().to_value());
+        self.rtnl_lock().await;
+        let err = self.rtnl_net_newid(request).await;
+        self.rtnl_unlock().await;
+        err
+    }
+    /// sendmsg(2) of an `RTM_GETNSID` request. Process context.
+    ///
+    /// # Errors
+    ///
+    /// What the handler says.
+    pub async fn getnsid(&self, request: &Request) -> Result<(), Errno> {
+        let _f = self.k.enter(function!("rtnetlink_rcv_msg"), request.net.addr().to_value());
+        self.rtnl_lock().await;
+        let err = self.rtnl_net_getid(request).await;
+        self.rtnl_unlock().await;
+        err
+    }
+    /// recvmsg(2) on a dump of ids, with room for `room` bytes: the next page. Process context.
+    pub async fn dump_nsids(&self, cb: &mut NetlinkCallback, room: usize) -> Page {
+        let k = &self.k;
+        let _f = k.enter(function!("netlink_dump"), cb.request.net.addr().to_value());
+        self.rtnl_lock().await;
+        // The page's own allocation cannot be made to fail.
+        let Some(skb) = k.bus.alloc(crate::netlink::SkbPtr::layout(), 8).map(crate::netlink::SkbPtr::at)
+        else {
+            self.out_of_memory().await;
+            return Page { data: Vec::new(), len: 0 };
+        };
+        self.give_room(skb, room);
+        let len = self.rtnl_net_dumpid(skb, cb).await;
+        let data = self.with_skb(skb, |buffer| std::mem::take(&mut buffer.data)).await;
+        self.kfree_skb(skb);
+        self.rtnl_unlock().await;
+        Page { data, len }
+    }
+}
+
+impl Request {
+    /// A request with these attributes, in order.
+    pub fn with_attributes(net: crate::net::NetPtr, attributes: &[(u16, u32)]) -> Self {
+        let mut payload = vec![0; 4]; // struct rtgenmsg: AF_UNSPEC
+        for (r#type, value) in attributes {
+            payload.extend(8_u16.to_le_bytes());
+            payload.extend(r#type.to_le_bytes());
+            payload.extend(value.to_le_bytes());
+        }
+        Request { net, portid: 100, seq: 1, payload }
+    }
+    /// A request that names a namespace by process.
+    pub fn by_pid(net: crate::net::NetPtr, nsid: Option<i32>, pid: i32) -> Self {
+        Self::by(net, nsid, NETNSA_PID, pid)
+    }
+    /// A request that names a namespace by its file.
+    pub fn by_fd(net: crate::net::NetPtr, nsid: Option<i32>, fd: i32) -> Self {
+        Self::by(net, nsid, NETNSA_FD, fd)
+    }
+    fn by(net: crate::net::NetPtr, nsid: Option<i32>, how: u16, value: i32) -> Self {
+        let nsid = nsid.map(|nsid| (NETNSA_NSID, nsid.cast_unsigned()));
+        let attributes: Vec<(u16, u32)> = nsid.into_iter().chain([(how, value.cast_unsigned())]).collect();
+        Self::with_attributes(net, &attributes)
+    }
+}
+
+/// Room of the first page of a dump: `NLMSG_GOODSIZE` on x86-64.
+pub const FIRST_PAGE: usize = 3776;
