@@ -61,7 +61,7 @@ impl Ida {
                 number = k.new_ida();
                 k.bus.write_at(self.0, number, loc).await;
             }
-            let cpu = k.bus.current().cpu;
+            let cpu = k.smp_processor_id();
             let mut preload = k.ida_preload(cpu);
             let id = k.with_ida(number, |ida| ida.get_new_above(start, &mut preload)).unwrap_or(Err(ENOSPC));
             k.set_ida_preload(cpu, preload);
@@ -136,13 +136,13 @@ impl Contents {
 impl Kernel {
     /// `ida_pre_get()`: preloads a bitmap on this CPU; whether there is one. Process context; may sleep.
     pub async fn ida_pre_get(&self) -> bool {
-        if !self.ida_preload(self.bus.current().cpu).is_null() {
+        if !self.ida_preload(self.smp_processor_id()).is_null() {
             return true;
         }
         let Some(bitmap) = self.kzalloc_layout(&IDA_BITMAP, 128, "ida_bitmap", Gfp::Kernel).await else {
             return false;
         };
-        let cpu = self.bus.current().cpu;
+        let cpu = self.smp_processor_id();
         if self.ida_preload(cpu).is_null() {
             self.set_ida_preload(cpu, bitmap);
         } else {

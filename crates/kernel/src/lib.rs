@@ -68,6 +68,8 @@ pub struct Kernel {
     idr_tables: RefCell<Vec<idr::Table>>,
     idas: RefCell<Vec<ida::Contents>>,
     ida_bitmaps: RefCell<Vec<Addr>>,
+    processor_id: Cell<Option<u32>>,
+    callback_cpu: Cell<Option<u32>>,
 }
 
 impl fmt::Debug for Kernel {
@@ -107,6 +109,8 @@ impl Kernel {
             idr_tables: RefCell::default(),
             idas: RefCell::default(),
             ida_bitmaps: RefCell::default(),
+            processor_id: Cell::new(None),
+            callback_cpu: Cell::new(None),
         })
     }
     fn this(&self) -> Rc<Kernel> {
@@ -117,6 +121,18 @@ impl Kernel {
     pub fn spawn(&self, name: &str, cpu: Option<u32>, task: impl Future<Output = ()> + 'static) -> TaskId {
         let name = self.bus.intern(name);
         self.bus.spawn(NewTask { name, idle: None, cpu, softirq: false, task: Box::pin(task) })
+    }
+    /// `smp_processor_id()`
+    pub fn smp_processor_id(&self) -> u32 {
+        self.processor_id.get().unwrap_or(self.bus.current().cpu)
+    }
+    /// Lets every context believe that it runs on this CPU: for recordings of a machine with one.
+    pub fn pretend_processor_id(&self, cpu: u32) {
+        self.processor_id.set(Some(cpu));
+    }
+    /// Offloads all RCU callbacks to one CPU, as `rcu_nocbs=` does: first in, first out, whoever queues them.
+    pub fn offload_callbacks(&self, cpu: u32) {
+        self.callback_cpu.set(Some(cpu));
     }
     /// Enters a kernel function until the result is dropped. `arg` is its most telling argument.
     #[track_caller]

@@ -141,7 +141,7 @@ impl Kernel {
         let write = self.bus.write(head.0.plus(1), 1);
         async move {
             write.await;
-            self.queue_callback(self.bus.current().cpu, head.0, Callback::Func(func));
+            self.queue_callback(self.callback_cpu(), head.0, Callback::Func(func));
         }
     }
     /// `kfree_rcu()`: frees `object`, which `head` lies in, after a grace period. Any context.
@@ -151,7 +151,7 @@ impl Kernel {
         async move {
             write.await;
             self.trace(&KFREE_RCU, object.to_value(), 0);
-            self.queue_callback(self.bus.current().cpu, head.0, Callback::Kfree(object));
+            self.queue_callback(self.callback_cpu(), head.0, Callback::Kfree(object));
         }
     }
     /// `rcu_barrier()`: sleeps until every callback that is queued now has run. If none is, it does not wait. What
@@ -176,6 +176,10 @@ impl Kernel {
             self.rcu.state.barrier_mutex().unlock(self).await;
         }
     }
+    /// The lock that serialises `rcu_barrier()`: for those who judge.
+    pub fn rcu_barrier_mutex(&self) -> Mutex {
+        self.rcu.state.barrier_mutex()
+    }
     /// How many callbacks are queued and have not run, on all CPUs.
     pub fn rcu_callbacks_pending(&self) -> usize {
         let cpus = self.rcu.cpus.borrow();
@@ -193,6 +197,11 @@ impl Kernel {
             self.queue_callback(u32::try_from(cpu).unwrap_or(0), Addr::NULL, Callback::Barrier);
         }
         i64::try_from(busy.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Whose callbacks the current CPU's are.
+    fn callback_cpu(&self) -> u32 {
+        self.callback_cpu.get().unwrap_or_else(|| self.smp_processor_id())
     }
 
     fn queue_callback(&self, cpu: u32, head: Addr, callback: Callback) {

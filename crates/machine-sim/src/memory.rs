@@ -128,7 +128,11 @@ impl Sim {
         order: Order,
         loc: Loc,
     ) -> Option<i64> {
-        let kind = if update == Update::Read { Kind::Read } else { Kind::Write };
+        let kind = match update {
+            Update::Read => Kind::Read,
+            Update::Write(_) => Kind::Write,
+            _ => Kind::ReadWrite,
+        };
         let place = self.used(task, addr, kind, loc)?;
         let old = self.change(place, update);
         if !self.config.checks.kcsan {
@@ -181,7 +185,7 @@ impl Sim {
             let write = shadow.unordered_write(&sim.clocks, own).map(|mark| (mark, Kind::Write));
             match kind {
                 Kind::Read => write,
-                Kind::Write => write.or_else(|| {
+                Kind::Write | Kind::ReadWrite => write.or_else(|| {
                     let read = shadow.unordered_read(&sim.clocks, own, &sim.shared);
                     read.map(|mark| (mark, Kind::Read))
                 }),
@@ -198,7 +202,7 @@ impl Sim {
         let mine = if mine != 0 { mine as usize } else { self.new_shadow(cell, is_marked) };
         match kind {
             Kind::Read => self.shadows[mine].read(mark, &self.clocks, own, &mut self.shared),
-            Kind::Write => self.shadows[mine].write(mark),
+            Kind::Write | Kind::ReadWrite => self.shadows[mine].write(mark),
         }
         if let Some(((earlier, earlier_kind), earlier_marked)) = race {
             let (cell, earlier) = (self.cell(addr), self.access_of(earlier));

@@ -30,14 +30,17 @@ pub enum Kind {
     Read,
     /// It changed.
     Write,
+    /// It looked and changed, in one.
+    ReadWrite,
 }
 
 impl Kind {
-    /// `read` or `write`
+    /// `read`, `write` or `read-write`
     pub fn name(self) -> &'static str {
         match self {
             Kind::Read => "read",
             Kind::Write => "write",
+            Kind::ReadWrite => "read-write",
         }
     }
 }
@@ -260,7 +263,9 @@ impl fmt::Display for Finding {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.field {
+        match self.field.map(|field| field.strip_prefix("r#").unwrap_or(field)) {
+            // The static variables of a file are fields of one object; people call them by their own names.
+            Some(field) if self.class == "static data" => f.write_str(field),
             Some(field) => write!(f, "{}->{field}", self.object),
             None => write!(f, "{}+{}", self.object, self.offset),
         }

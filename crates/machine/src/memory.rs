@@ -183,6 +183,10 @@ impl Memory {
     pub fn in_slot(&self, slot: usize) -> Option<&Object> {
         self.objects.get(slot)?.as_ref()
     }
+    /// A pointer to the object in `slot`, freed or not.
+    pub fn addr_in_slot(&self, slot: usize) -> Option<Addr> {
+        self.in_slot(slot).map(|object| Addr::of_object(slot, object.generation))
+    }
     /// Objects that are not freed, with their pointers, in the order of their slots.
     pub fn live(&self) -> impl Iterator<Item = (Addr, &Object)> {
         self.objects.iter().enumerate().filter_map(|(slot, object)| {

@@ -142,7 +142,7 @@ pub enum Op {
     Lock(Addr, Locking),
     /// `mutex_is_locked()`. The answer is 0 or 1.
     IsLocked(Addr),
-    /// Possible while the count is positive, which it decrements.
+    /// Possible while the count is positive. The answer is the count, which becomes 0.
     Wait(Addr),
     /// Always possible.
     RcuReadLock,

@@ -6,6 +6,7 @@
 //! dangle, locks own no data, and v4.11's bugs are in it. Every `.await` is a place where another CPU may run, or
 //! where an access may fault; code without one is atomic.
 
+mod inspect;
 mod net;
 mod net_namespace;
 mod netlink;
@@ -28,6 +29,7 @@ use std::{
 
 use kernel::{Field, Kernel, ListHead, Mutex, Pointer, TaskId, WorkFunc, WorkqueuePtr};
 
+pub use inspect::{FileView, GenericView, Listed, TaskView, UcountsView};
 pub use net::{GenericPtr, NetPtr, NsCommon, ProcNsOperationsPtr};
 pub use net_namespace::{
     CLONE_NEWNET, INITIAL_NET_GEN_PTRS, MIN_PERNET_OPS_ID, NETNSA_FD, NETNSA_NSID, NETNSA_NSID_NOT_ASSIGNED,

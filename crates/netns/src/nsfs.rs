@@ -75,14 +75,14 @@ impl NetNs {
     ///
     /// # Errors
     ///
-    /// `ENOENT` for a task that does not exist or has exited, `ENOMEM`; `EINVAL` without CONFIG_NET_NS.
+    /// `ENOENT` for a task that does not exist or has exited, and without CONFIG_NET_NS; `ENOMEM`.
     pub async fn open(&self, what: Open) -> Result<i32, Errno> {
         let k = &self.k;
         let _f = k.enter(function!("sys_open"), 0);
         let (inode, ns) = match what {
             Open::Plain => (NsfsPtr::null(), NsCommon::at(Addr::NULL)),
             Open::Uts => (NsfsPtr::null(), self.init_uts_ns.ns()),
-            Open::Net(_) if !self.config.net_ns => return Err(EINVAL),
+            Open::Net(_) if !self.config.net_ns => return Err(ENOENT),
             Open::Net(pid) => {
                 let task = self.find_task_by_vpid(pid).ok_or(ENOENT)?;
                 let inode = self.ns_get_path(task).await?;

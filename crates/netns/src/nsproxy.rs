@@ -136,19 +136,15 @@ impl NetNs {
         }
     }
 
-    /// clone(2), as far as namespaces are concerned: a task `pid` with the set of `from`, or a new one.
+    /// clone(2) of `current`, as far as namespaces are concerned: a task `pid` with the same set, or a new one.
     ///
     /// # Errors
     ///
-    /// `EPERM` without CAP_SYS_ADMIN in the new task's user namespace, and those of [`NetNs::copy_net_ns`].
-    pub async fn clone_task(
-        &self,
-        from: TaskPtr,
-        pid: i32,
-        flags: u64,
-        cred: Credentials,
-    ) -> Result<TaskPtr, Errno> {
+    /// `EPERM` if `current` has no CAP_SYS_ADMIN in the new task's user namespace, and those of
+    /// [`NetNs::copy_net_ns`].
+    pub async fn clone_task(&self, pid: i32, flags: u64, cred: Credentials) -> Result<TaskPtr, Errno> {
         let k = &self.k;
+        let from = self.current();
         let _f = k.enter(function!("copy_process"), from.addr().to_value());
         let Some(tsk) = k.bus.alloc(TaskPtr::layout(), TaskPtr::layout().cells() * 8).map(TaskPtr::at) else {
             self.out_of_memory().await;
@@ -179,10 +175,11 @@ impl NetNs {
             return Ok(());
         }
         let user_ns = tsk.user_ns().read(k).await;
-        if !self.task_capable(tsk, user_ns).await {
+        // It is the parent that must be capable, and that is charged: it is current.
+        if !self.ns_capable(user_ns).await {
             return Err(EPERM);
         }
-        let new_ns = self.with_current(tsk, self.create_new_namespaces(flags, tsk, user_ns)).await?;
+        let new_ns = self.create_new_namespaces(flags, tsk, user_ns).await?;
         tsk.nsproxy().write(k, new_ns).await;
         Ok(())
     }
@@ -250,15 +247,5 @@ impl NetNs {
         let user_ns = task.user_ns().read(k).await;
         self.put_user_ns(user_ns).await;
         k.kfree(task.addr());
-    }
-
-    /// Lets `future` run with another `current`: fork(2) prepares the child's namespaces with the child's
-    /// credentials.
-    async fn with_current<T>(&self, task: TaskPtr, future: impl Future<Output = T>) -> T {
-        let before = self.current();
-        self.set_current(task);
-        let result = future.await;
-        self.set_current(before);
-        result
     }
 }

@@ -73,6 +73,10 @@ impl fmt::Debug for Methods {
 }
 
 impl Methods {
+    /// No methods, yet.
+    pub fn named(name: &str) -> Self {
+        Methods { name: name.into(), ..Methods::default() }
+    }
     pub(crate) fn has_init(&self) -> bool {
         self.is_net_ns_ops || self.init.is_some()
     }

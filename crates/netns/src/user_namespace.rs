@@ -5,7 +5,7 @@
 
 use kernel::{Atomic, ENOMEM, ENOSPC, Errno, Field, Gfp, Once, Plain, Pointer, function, object, tracepoint};
 
-use crate::{NetNs, nsproxy::TaskPtr, ucount::UcountsPtr};
+use crate::{NetNs, ucount::UcountsPtr};
 
 tracepoint! {
     /// The last reference to a user namespace was put.
@@ -94,11 +94,7 @@ impl NetNs {
 
     /// `ns_capable(target, CAP_SYS_ADMIN)`: by `cap_capable()` of security/commoncap.c.
     pub async fn ns_capable(&self, target: UserNsPtr) -> bool {
-        let current = self.current();
-        self.task_capable(current, target).await
-    }
-    /// The same for any task.
-    pub(crate) async fn task_capable(&self, task: TaskPtr, target: UserNsPtr) -> bool {
+        let task = self.current();
         let k = &self.k;
         let own = task.user_ns().read(k).await;
         let euid = task.euid().read(k).await;

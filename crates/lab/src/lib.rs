@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Joins scenario, machine and judges: runs scenarios and recordings.
+
+pub mod oracle;
