@@ -5,7 +5,7 @@
 //! a bitmap of 128 bytes, which is taken from what `ida_pre_get()` has preloaded on this CPU. Tree nodes are not
 //! modelled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use machine::{Addr, CellKind, Layout};
 
@@ -13,6 +13,8 @@ use crate::{EAGAIN, ENOSPC, Errno, Field, Gfp, Kernel};
 
 /// `IDA_BITMAP_BITS`
 const BITMAP_BITS: u32 = 1024;
+/// Words of 64 bits in a bitmap.
+const WORDS: usize = BITMAP_BITS as usize / 64;
 /// `BITS_PER_LONG - RADIX_TREE_EXCEPTIONAL_SHIFT`
 const EXCEPTIONAL_BITS: u32 = 62;
 
@@ -38,7 +40,7 @@ impl Field for Ida {
 struct Chunk {
     /// NULL while the ids fit into the slot of the tree.
     bitmap: Addr,
-    used: BTreeSet<u32>,
+    used: [u64; WORDS],
 }
 
 /// What an ida holds: its chunks by index.
@@ -89,13 +91,34 @@ impl Ida {
     }
 }
 
+impl Chunk {
+    /// `find_next_zero_bit()`
+    fn next_free(&self, from: u32) -> Option<u32> {
+        let first = from as usize / 64;
+        (first..WORDS).find_map(|word| {
+            let below = if word == first { (1_u64 << (from % 64)) - 1 } else { 0 };
+            let free = !(self.used[word] | below);
+            (free != 0).then(|| word as u32 * 64 + free.trailing_zeros())
+        })
+    }
+    fn is_used(&self, bit: u32) -> bool {
+        self.used[bit as usize / 64] >> (bit % 64) & 1 == 1
+    }
+    fn flip(&mut self, bit: u32) {
+        self.used[bit as usize / 64] ^= 1 << (bit % 64);
+    }
+    fn is_empty(&self) -> bool {
+        self.used.iter().all(|word| *word == 0)
+    }
+}
+
 impl Contents {
     fn get_new_above(&mut self, start: u32, preload: &mut Addr) -> Result<u32, Errno> {
         let mut index = start / BITMAP_BITS;
         let mut from = start % BITMAP_BITS;
         loop {
             let chunk = self.0.entry(index).or_default();
-            let Some(bit) = (from..BITMAP_BITS).find(|bit| !chunk.used.contains(bit)) else {
+            let Some(bit) = chunk.next_free(from) else {
                 (index, from) = (index + 1, 0);
                 continue;
             };
@@ -106,13 +129,13 @@ impl Contents {
             if chunk.bitmap.is_null() && bit >= EXCEPTIONAL_BITS {
                 chunk.bitmap = std::mem::take(preload);
                 if chunk.bitmap.is_null() {
-                    if chunk.used.is_empty() {
+                    if chunk.is_empty() {
                         self.0.remove(&index);
                     }
                     return Err(EAGAIN);
                 }
             }
-            chunk.used.insert(bit);
+            chunk.flip(bit);
             return Ok(id);
         }
     }
@@ -120,16 +143,19 @@ impl Contents {
     fn remove(&mut self, id: u32) -> Option<Addr> {
         let index = id / BITMAP_BITS;
         let chunk = self.0.get_mut(&index)?;
-        if !chunk.used.remove(&(id % BITMAP_BITS)) {
+        if !chunk.is_used(id % BITMAP_BITS) {
             return None;
         }
-        if !chunk.used.is_empty() {
+        chunk.flip(id % BITMAP_BITS);
+        if !chunk.is_empty() {
             return Some(Addr::NULL);
         }
         self.0.remove(&index).map(|chunk| chunk.bitmap)
     }
     fn ids(&self) -> impl Iterator<Item = u32> {
-        self.0.iter().flat_map(|(index, chunk)| chunk.used.iter().map(move |bit| index * BITMAP_BITS + bit))
+        self.0.iter().flat_map(|(index, chunk)| {
+            (0..BITMAP_BITS).filter(|bit| chunk.is_used(*bit)).map(move |bit| index * BITMAP_BITS + bit)
+        })
     }
 }
 

@@ -133,7 +133,7 @@ pub fn observe(ops: &[Value], net_ns: bool) -> Observed {
         slab: Slab::Exact,
         checks: Checks { kasan: true, kcsan: false },
         points: Points { might_sleep: true, release: true },
-        max_steps: 2_000_000,
+        max_steps: 500_000,
         ..Config::default()
     };
     let observed = Rc::new(RefCell::new(Observed::default()));

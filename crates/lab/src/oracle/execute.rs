@@ -232,6 +232,7 @@ impl Call<'_> {
     async fn run(&self) -> Option<Value> {
         let ns = self.ns();
         Some(match self.text("op")? {
+            "net_ns_init" if ns.init_net_initialized() => return None,
             "net_ns_init" => json!(ns.net_ns_init().await),
             "copy_net_ns" => self.copy_net_ns().await?,
             "get_net" => {
