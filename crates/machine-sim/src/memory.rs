@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! KASAN and KCSAN: what an access to simulated memory means.
 
-use machine::{Addr, Bug, Cell, Fault, Kind, Loc, Order, Place, Update};
+use machine::{Addr, BadPointer, Bug, Cell, Fault, Kind, Loc, Order, Place, Update};
 
 use crate::{
     shadow::{Mark, Shadow},
     sim::Sim,
 };
 
-/// What the machine knows of an object.
+/// What the machine knows of an object. Where it lies is copied from memory, which is slower to ask.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object {
+    start: usize,
+    cells: usize,
+    bytes: usize,
+    addr: Addr,
     pub(crate) allocated: Mark,
     pub(crate) freed: Option<Mark>,
     /// Every use is a read of it; its free is a write.
@@ -32,19 +36,31 @@ pub(crate) struct CellState {
 impl Sim {
     pub(crate) fn alloc(&mut self, task: usize, addr: Addr, loc: Loc) {
         let allocated = self.mark(task, loc);
-        let (cells, is_static, slots, all) = self.bus.inspect(|memory| {
+        let (cells, bytes, is_static, slots, all) = self.bus.inspect(|memory| {
             let object = memory.object(addr).expect("what was allocated is there");
-            (object.cells(), object.name.is_some(), memory.slots(), memory.cells())
+            (object.cells(), object.bytes, object.name.is_some(), memory.slots(), memory.cells())
         });
-        let nobody = Object { allocated, freed: None, shadow: Shadow::NEW, is_static };
-        self.objects.resize(slots, nobody);
-        self.objects[addr.slot()] = nobody;
+        let new = Object {
+            start: cells.start,
+            cells: cells.len(),
+            bytes,
+            addr,
+            allocated,
+            freed: None,
+            shadow: Shadow::NEW,
+            is_static,
+        };
+        if self.objects.len() < slots {
+            // Those in between were said and are not applied yet.
+            self.objects.resize(slots, Object { cells: 0, bytes: 0, ..new });
+        }
+        self.objects[addr.slot()] = new;
         self.cells.resize(all, CellState::default());
         self.cells[cells].fill(CellState::default());
     }
 
     pub(crate) fn free(&mut self, task: usize, addr: Addr, loc: Loc) {
-        let Ok(place) = self.bus.inspect(|memory| memory.place(addr)) else {
+        let Ok(place) = self.place(addr) else {
             let cell = self.cell(addr);
             return self.found(task, Bug::InvalidFree { cell }, loc);
         };
@@ -72,10 +88,27 @@ impl Sim {
         }
     }
 
+    /// Where a pointer leads, as far as allocations have been applied.
+    #[inline]
+    pub(crate) fn place(&self, addr: Addr) -> Result<Place, BadPointer> {
+        match self.objects.get(addr.slot()) {
+            Some(object) if addr.slot() != 0 => {
+                let cell = addr.cell();
+                Ok(Place {
+                    slot: addr.slot(),
+                    cell: (cell < object.cells).then_some(object.start + cell),
+                    in_bounds: cell * 8 < object.bytes,
+                    freed: object.freed.is_some() || object.addr != addr.object(),
+                })
+            }
+            _ => self.bus.inspect(|memory| memory.place(addr)),
+        }
+    }
+
     /// `task` uses something in an object. None if the pointer leads nowhere, which ends the task.
     #[inline]
     pub(crate) fn used(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
-        let place = match self.bus.inspect(|memory| memory.place(addr)) {
+        let place = match self.place(addr) {
             Ok(place) => place,
             Err(bad) => {
                 self.oops(task, Fault::BadPointer(bad, addr), loc);

@@ -57,6 +57,7 @@ impl Shadow {
     /// Records a read.
     pub(crate) fn read(&mut self, mark: Mark, clocks: &Clocks, own: Row, shared: &mut Shared) {
         match self.reads {
+            Reads::One(old) if old.at == mark.at => {} // of one moment, the first is as good as any
             Reads::Many(row) => {
                 let row = &mut shared.rows[row as usize];
                 match row.iter_mut().find(|old| old.at.task == mark.at.task) {

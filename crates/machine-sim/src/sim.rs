@@ -2,6 +2,7 @@
 //! The machine and its loop.
 
 use std::{
+    cell::Cell,
     panic::Location,
     rc::Rc,
     task::{Context, Waker},
@@ -51,6 +52,8 @@ pub struct Sim {
     told: usize,
     over: Option<Outcome>,
     steps: u64,
+    /// The moment, the step and the function that the running task is in: of every mark it makes.
+    now: Cell<Option<(usize, Mark)>>,
     hash: TraceHash,
 }
 
@@ -96,6 +99,7 @@ impl Sim {
             told: 0,
             over: None,
             steps: 0,
+            now: Cell::new(None),
             hash: TraceHash::default(),
         }
     }
@@ -159,6 +163,7 @@ impl Sim {
         self.told = 0;
         self.over = None;
         self.steps = 0;
+        self.now.set(None);
         self.hash = TraceHash::default();
     }
 
@@ -211,7 +216,9 @@ impl Sim {
         let Some(Announced { op, loc }) = self.announced[task] else { return };
         self.take_cpu(task);
         self.steps += 1;
+        self.now.set(None);
         let answer = self.perform(task, op, loc);
+        self.now.set(None);
         self.note(task, What::Op(op, answer.unwrap_or(0)), loc, driver);
         let Some(answer) = answer else { return };
         if self.over.is_some() {
@@ -259,15 +266,16 @@ impl Sim {
     }
 
     fn apply_all<D: Driver + ?Sized>(&mut self, task: usize, driver: &mut D) {
-        for next in 0..self.said.len() {
-            let Said { effect, loc } = self.said[next];
+        let mut said = std::mem::take(&mut self.said);
+        for &Said { effect, loc } in &said {
             self.apply(task, effect, loc);
             self.note(task, What::Effect(effect), loc, driver);
             if self.over.is_some() {
                 break;
             }
         }
-        self.said.clear();
+        said.clear();
+        self.said = said;
     }
 
     #[inline]
@@ -275,8 +283,9 @@ impl Sim {
         match effect {
             Effect::Alloc(addr) => self.alloc(task, addr, loc),
             Effect::Free(addr) => self.free(task, addr, loc),
-            Effect::Read(addr) => self.plain_access(task, addr, Kind::Read, loc),
-            Effect::Write(addr, _) => self.plain_access(task, addr, Kind::Write, loc),
+            // These leave time and function as they are.
+            Effect::Read(addr) => return self.plain_access(task, addr, Kind::Read, loc),
+            Effect::Write(addr, _) => return self.plain_access(task, addr, Kind::Write, loc),
             Effect::Unlock(addr, how) => self.unlock(task, addr, how, loc),
             Effect::Complete(addr) => self.complete(task, addr, loc),
             Effect::RcuReadUnlock => {
@@ -300,6 +309,7 @@ impl Sim {
             Effect::Warn(what) => self.found(task, Bug::Warning { what }, loc),
             Effect::AllocFailed(_) | Effect::Trace(..) => {}
         }
+        self.now.set(None);
     }
 
     fn spawn(&mut self, parent: usize, id: TaskId, loc: Loc) {
@@ -407,12 +417,19 @@ impl Sim {
     /// Now, in the life of `task`.
     #[inline]
     pub(crate) fn mark(&self, task: usize, loc: Loc) -> Mark {
-        Mark {
+        if let Some((of, mark)) = self.now.get()
+            && of == task
+        {
+            return Mark { loc, ..mark };
+        }
+        let mark = Mark {
             at: self.tasks.get(task).map_or(Epoch::default(), |of| self.clocks.now(of.clock, task)),
             step: self.steps as u32,
             loc,
             function: self.stacks.get(task).and_then(|stack| stack.last()).map(|frame| frame.function),
-        }
+        };
+        self.now.set(Some((task, mark)));
+        mark
     }
     #[cold]
     pub(crate) fn access_of(&self, mark: Mark) -> Access {
@@ -428,7 +445,7 @@ impl Sim {
     /// The table entry of a lock, count or word, made if there is none. None for what lies behind an object.
     #[inline]
     pub(crate) fn sync_of(&mut self, addr: Addr) -> Option<usize> {
-        let place = self.bus.inspect(|memory| memory.place(addr)).ok()?;
+        let place = self.place(addr).ok()?;
         self.sync_at(place)
     }
     #[inline]
@@ -443,7 +460,7 @@ impl Sim {
     /// The same, if there is one.
     #[inline]
     pub(crate) fn sync_of_known(&self, addr: Addr) -> Option<usize> {
-        let place = self.bus.inspect(|memory| memory.place(addr)).ok()?;
+        let place = self.place(addr).ok()?;
         self.known_sync(place)
     }
     #[inline]

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Runs one workload so that an instruction counter can be put around it:
+//!
+//! ```text
+//! valgrind --tool=callgrind target/release/examples/steps WORKLOAD all|none RUNS
+//! ```
+
+use std::time::Instant;
+
+use machine_sim::Checks;
+
+#[expect(clippy::print_stdout, clippy::float_arithmetic, reason = "it is a command that measures")]
+#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "it is a command that measures")]
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let word = |n: usize, default: &str| args.get(n).cloned().unwrap_or_else(|| default.to_owned());
+    let checks = if word(1, "all") == "none" { Checks::NONE } else { Checks::ALL };
+    let runs: u64 = word(2, "10000").parse().expect("a number of runs");
+    let mut sim = bench::machine(checks);
+    let (start, mut steps) = (Instant::now(), 0);
+    for seed in 0..runs {
+        steps += match word(0, "race").as_str() {
+            "setup" => bench::run(&mut sim, seed, bench::setup),
+            "long" => bench::run(&mut sim, seed, |bus| bench::long_tasks(bus, 10_000)),
+            "churn" => bench::run(&mut sim, seed, |bus| bench::churn(bus, 10_000)),
+            "mass" => bench::run(&mut sim, seed, |bus| bench::mass(bus, 10_000)),
+            _ => bench::run(&mut sim, seed, bench::lookup_races_with_put),
+        };
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "{} runs, {steps} steps, {:.1} ns/step, {:.0} runs/s, {:.1} ms/run",
+        runs,
+        seconds * 1e9 / steps as f64,
+        runs as f64 / seconds,
+        seconds * 1e3 / runs as f64
+    );
+}
