@@ -24,6 +24,9 @@ use crate::{
     tasks::Task,
 };
 
+/// Findings of one execution that are kept: a loop may make any number of them.
+const MAX_FINDINGS: usize = 1000;
+
 /// A simulated machine.
 #[derive(Debug)]
 pub struct Sim {
@@ -48,6 +51,7 @@ pub struct Sim {
     pub(crate) rcu: Rcu,
     said: Vec<Said>,
     findings: Vec<Finding>,
+    findings_left_out: u64,
     /// Findings that no driver was told of yet.
     told: usize,
     over: Option<Outcome>,
@@ -96,6 +100,7 @@ impl Sim {
             rcu: Rcu::default(),
             said: Vec::new(),
             findings: Vec::new(),
+            findings_left_out: 0,
             told: 0,
             over: None,
             steps: 0,
@@ -118,6 +123,10 @@ impl Sim {
     /// What was wrong with the last execution.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+    /// How many more there were than are kept.
+    pub fn findings_left_out(&self) -> u64 {
+        self.findings_left_out
     }
     /// How many operations it performed.
     pub fn steps(&self) -> u64 {
@@ -160,6 +169,7 @@ impl Sim {
         self.rcu.clear();
         self.said.clear();
         self.findings.clear();
+        self.findings_left_out = 0;
         self.told = 0;
         self.over = None;
         self.steps = 0;
@@ -369,8 +379,12 @@ impl Sim {
 
     #[cold]
     pub(crate) fn found(&mut self, task: usize, bug: Bug, loc: Loc) {
-        let by = self.access_of(self.mark(task, loc));
-        self.findings.push(Finding { bug, by, stack: self.stacks[task].clone() });
+        if self.findings.len() < MAX_FINDINGS {
+            let by = self.access_of(self.mark(task, loc));
+            self.findings.push(Finding { bug, by, stack: self.stacks[task].clone() });
+        } else {
+            self.findings_left_out += 1;
+        }
         if self.config.stop_at_first {
             self.over = Some(Outcome::Stopped);
         }

@@ -3,7 +3,10 @@
 //!
 //! A message is delivered in the call that sends it. Sockets are not memory of the model: nothing races with them.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+};
 
 use kernel::{Addr, ENOBUFS, Errno, Gfp, Plain, Pointer, function, object, tracepoint};
 
@@ -57,20 +60,30 @@ pub struct Listener {
     pub sk_err: i32,
 }
 
-/// All that was sent, as bytes: tracepoints name messages by their numbers.
+/// What was sent last, as bytes: tracepoints name messages by their numbers.
 #[derive(Debug, Default)]
 pub struct NetlinkLog {
-    messages: Vec<Vec<u8>>,
+    messages: VecDeque<Vec<u8>>,
+    /// The number of the oldest one that is kept.
+    first: i64,
 }
 
+/// Messages that are kept for those who watch; they look at once.
+const MAX_MESSAGES: usize = 4096;
+
 impl NetlinkLog {
-    /// A message that a tracepoint named.
+    /// A message that a tracepoint named; empty if it is too old.
     pub fn message(&self, number: i64) -> &[u8] {
-        usize::try_from(number).ok().and_then(|number| self.messages.get(number)).map_or(&[], Vec::as_slice)
+        let index = usize::try_from(number - self.first).ok();
+        index.and_then(|index| self.messages.get(index)).map_or(&[], Vec::as_slice)
     }
     fn add(&mut self, message: &[u8]) -> i64 {
-        self.messages.push(message.to_vec());
-        i64::try_from(self.messages.len() - 1).unwrap_or(i64::MAX)
+        if self.messages.len() == MAX_MESSAGES {
+            self.messages.pop_front();
+            self.first += 1;
+        }
+        self.messages.push_back(message.to_vec());
+        self.first + i64::try_from(self.messages.len() - 1).unwrap_or(i64::MAX)
     }
 }
 
