@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Scenarios: the JSON format, from text to a program on a bus and a verdict on its run.
+//!
+//! [`read()`] makes a [`Scenario`] of a [`Source`], or says what is wrong with it. [`start`] makes of one of its runs
+//! the first task for any machine. When the machine has stopped, [`Scenario::judge`] compares what happened with
+//! what the run expects. No text can make any of this panic.
+
+mod after_setup;
+mod check;
+mod codes;
+mod compile;
+mod diagnostic;
+mod end;
+mod events;
+mod execute;
+mod format;
+mod judge;
+mod members;
+mod program;
+mod read;
+mod requests;
+mod scenario;
+mod schedule;
+mod source;
+mod step;
+mod values;
+mod world;
+
+pub use after_setup::AfterSetup;
+pub use codes::{CODES, explain};
+pub use diagnostic::{Diagnostic, Label};
+pub use end::{EndState, NamespaceState, SocketState, TaskState, UcountState};
+pub use events::{PERNET_EXIT, PERNET_EXIT_BATCH, PERNET_INIT, event_text};
+pub use format::Preempt;
+pub use judge::Failure;
+pub use program::{Started, start};
+pub use read::read;
+pub use scenario::{Driver, MachineConfig, Outcome, Run, Scenario};
+pub use source::{MAX_BYTES, Source};
+pub use step::STEPS;
+pub use world::World;

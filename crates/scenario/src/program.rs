@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A run as a program: the first task, which boots, sets up, and lets the others go.
+
+use std::{cell::Cell, pin::Pin, rc::Rc, sync::Arc};
+
+use kernel::{Bus, Fault, Kernel, Op, Pointer, function};
+use netns::{Credentials, Methods, NetNs, NetPtr, PernetDataPtr, PernetOpsPtr, TaskPtr, UserNsPtr};
+
+use crate::{
+    compile::level,
+    events::{PERNET_EXIT, PERNET_EXIT_BATCH, PERNET_INIT},
+    scenario::{Pernet, Run, Scenario},
+    world::{NamedCompletion, Value, World},
+};
+
+/// The pid of the first task of a scenario; the others follow.
+const FIRST_PID: i32 = 100;
+/// Methods of pernet operations that may call each other.
+const MAX_DEPTH: usize = 4;
+
+/// A run that is about to begin.
+pub struct Started {
+    /// What the run has. It must be kept until the run has ended: callbacks look for it.
+    pub world: Rc<World>,
+    /// The first task.
+    pub main: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl std::fmt::Debug for Started {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Started({:?})", self.world)
+    }
+}
+
+/// Prepares a run on the bus of a machine, which has been reset.
+///
+/// # Panics
+///
+/// If the machine has no memory for static data: less than any [`MachineConfig`](crate::MachineConfig) asks for.
+pub fn start(scenario: &Arc<Scenario>, run: &Run, bus: &Rc<Bus>) -> Started {
+    let k = Kernel::new(bus);
+    let machine = scenario.machine;
+    let config = netns::Config { net_ns: machine.net_ns, max_net_namespaces: machine.max_net_namespaces };
+    let ns = NetNs::new(k, config, run.patches.iter().copied().collect()).expect("memory for static data");
+    let world = World::new(scenario, ns);
+    let of_main = world.clone();
+    Started { world, main: Box::pin(async move { of_main.main().await }) }
+}
+
+impl World {
+    async fn main(self: Rc<Self>) {
+        let scenario = self.scenario.clone();
+        for (index, fault) in scenario.faults.iter().enumerate() {
+            self.arm(None, index, fault.kind(), fault.nth, fault.times);
+        }
+        if self.make_objects(&scenario).await.is_none() {
+            return self.no_memory().await;
+        }
+        if scenario.boot {
+            self.ns.net_ns_init().await;
+        }
+        self.make_user_namespaces(&scenario).await;
+        self.run_body(&scenario.setup.0, None).await;
+        let mut made = Vec::new();
+        for index in 0..scenario.tasks.len() {
+            made.push(self.make_task(index).await);
+        }
+        // In one step, and the last: so they begin together.
+        for (index, task_struct) in made.into_iter().enumerate() {
+            if let Some(task_struct) = task_struct {
+                self.start_task(index, task_struct);
+            }
+        }
+    }
+
+    /// Simulated memory ends: not a case that the kernel knows.
+    pub(crate) async fn no_memory(&self) {
+        self.k().bus.step(Op::Fault(Fault::OutOfMemory)).await;
+    }
+
+    /// What a module's static data would be.
+    async fn make_objects(&self, scenario: &Scenario) -> Option<()> {
+        for (index, pernet) in scenario.pernet.iter().enumerate() {
+            let methods = self.methods(index, pernet);
+            let ops = self.ns.new_pernet_operations(methods, pernet.id, pernet.size).await?;
+            self.ops.borrow_mut().push(ops);
+        }
+        for _ in &scenario.completions {
+            let bytes = NamedCompletion::layout().cells() * 8;
+            let completion = self.k().bus.alloc(NamedCompletion::layout(), bytes)?;
+            self.completions.borrow_mut().push(NamedCompletion::at(completion));
+        }
+        Some(())
+    }
+
+    async fn make_user_namespaces(&self, scenario: &Scenario) {
+        let all = &scenario.user_namespaces;
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_by_key(|index| level(all, &all[*index], all.len())); // parents first
+        for index in order {
+            let ns = &all[index];
+            let made = match self.user_ns(ns.parent) {
+                Some(parent) => self.ns.create_user_ns(parent, ns.uid, ns.max).await,
+                None => Err(kernel::EINVAL),
+            };
+            match made {
+                Ok(made) => self.user_namespaces.borrow_mut()[index] = Some(made),
+                Err(error) => self.fail(None, format!("user namespace {}: {error}", ns.name)),
+            }
+        }
+    }
+    /// A user namespace by its index; none: the first.
+    pub(crate) fn user_ns(&self, index: Option<usize>) -> Option<UserNsPtr> {
+        match index {
+            None => Some(self.ns.init_user_ns),
+            Some(index) => self.user_namespaces.borrow().get(index).copied().flatten(),
+        }
+    }
+
+    async fn make_task(&self, index: usize) -> Option<TaskPtr> {
+        let scenario = self.scenario.clone();
+        let task = &scenario.tasks[index];
+        let pid = FIRST_PID + i32::try_from(index).unwrap_or_default();
+        let made = match self.user_ns(task.user_ns) {
+            Some(user_ns) => {
+                let cred = Credentials { user_ns, euid: task.uid, cap_sys_admin: task.cap_sys_admin };
+                self.ns.clone_task(pid, 0, cred).await
+            }
+            None => Err(kernel::EINVAL),
+        };
+        match made {
+            Ok(task_struct) => {
+                // Tasks come first among processes.
+                if let Some(process) = self.processes.borrow_mut().get_mut(index) {
+                    *process = Some(pid);
+                }
+                Some(task_struct)
+            }
+            Err(error) => {
+                self.fail(None, format!("task {}: {error}", task.name));
+                None
+            }
+        }
+    }
+    fn start_task(self: &Rc<Self>, index: usize, task_struct: TaskPtr) {
+        let (world, scenario) = (self.clone(), self.scenario.clone());
+        let task = &self.scenario.tasks[index];
+        let id = self.k().spawn(&task.name, task.cpu, async move {
+            world.ns.set_current(task_struct);
+            world.run_body(&scenario.tasks[index].steps.0, None).await;
+        });
+        self.tasks.borrow_mut()[index] = Some(id);
+    }
+
+    /// The methods of scripted operations. They find the world only as long as somebody keeps it.
+    fn methods(&self, index: usize, pernet: &Pernet) -> Methods {
+        let mut methods = Methods::named(&pernet.name);
+        if pernet.init.is_some() {
+            let world = self.this.clone();
+            methods.init = Some(Rc::new(move |_, net| {
+                let world = world.upgrade();
+                Box::pin(async move {
+                    match world {
+                        Some(world) => world.init(index, net).await,
+                        None => 0,
+                    }
+                })
+            }));
+        }
+        if pernet.exit.is_some() {
+            let world = self.this.clone();
+            methods.exit = Some(Rc::new(move |_, net| {
+                let world = world.upgrade();
+                Box::pin(async move {
+                    if let Some(world) = world {
+                        world.exit(index, net).await;
+                    }
+                })
+            }));
+        }
+        if pernet.exit_batch.is_some() {
+            let world = self.this.clone();
+            methods.exit_batch = Some(Rc::new(move |_, _| {
+                let world = world.upgrade();
+                Box::pin(async move {
+                    if let Some(world) = world {
+                        world.exit_batch(index).await;
+                    }
+                })
+            }));
+        }
+        methods
+    }
+    fn operation(&self, index: usize) -> i64 {
+        self.ops.borrow().get(index).map_or(0, |ops: &PernetOpsPtr| ops.addr().to_value())
+    }
+    async fn init(&self, index: usize, net: NetPtr) -> i32 {
+        let scenario = self.scenario.clone();
+        let pernet = &scenario.pernet[index];
+        let _f = self.k().enter(function!("pernet_init"), net.addr().to_value());
+        self.k().trace(&PERNET_INIT, self.operation(index), net.addr().to_value());
+        let call = {
+            let mut calls = self.init_calls.borrow_mut();
+            calls[index] += 1;
+            calls[index]
+        };
+        let Some(_nested) = self.nest().await else { return 0 };
+        if let Some(body) = &pernet.init {
+            self.run_body(&body.0.0, Some(net)).await;
+        }
+        pernet.init_returns.get(&call).copied().unwrap_or(0)
+    }
+    async fn exit(&self, index: usize, net: NetPtr) {
+        let scenario = self.scenario.clone();
+        let _f = self.k().enter(function!("pernet_exit"), net.addr().to_value());
+        self.k().trace(&PERNET_EXIT, self.operation(index), net.addr().to_value());
+        let Some(_nested) = self.nest().await else { return };
+        if let Some(body) = &scenario.pernet[index].exit {
+            self.run_body(&body.0.0, Some(net)).await;
+        }
+    }
+    async fn exit_batch(&self, index: usize) {
+        let scenario = self.scenario.clone();
+        let _f = self.k().enter(function!("pernet_exit_batch"), 0);
+        self.k().trace(&PERNET_EXIT_BATCH, self.operation(index), 0);
+        let Some(_nested) = self.nest().await else { return };
+        if let Some(body) = &scenario.pernet[index].exit_batch {
+            self.run_body(&body.0.0, None).await;
+        }
+    }
+    /// A method begins. Only where `net_mutex` is released in one can it call another, and that without end: what
+    /// overflows the stack in the kernel ends the task here.
+    async fn nest(&self) -> Option<Nested<'_>> {
+        if self.depth.get() >= MAX_DEPTH {
+            self.k().bus.step(Op::Fault(Fault::EndlessLoop)).await;
+            return None;
+        }
+        self.depth.set(self.depth.get() + 1);
+        Some(Nested(&self.depth))
+    }
+
+    /// The first byte of private data, if there is some.
+    pub(crate) async fn read_data(&self, data: PernetDataPtr) -> Value {
+        if data.is_null() {
+            return Value::Null;
+        }
+        data.first().read(self.k()).await;
+        Value::Bool(true)
+    }
+}
+
+/// A method that is running.
+struct Nested<'w>(&'w Cell<usize>);
+
+impl Drop for Nested<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}

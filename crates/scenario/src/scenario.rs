@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A scenario that was read and found good.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use machine::Slab;
+use netns::Patch;
+
+use crate::{
+    check::{Path, StepPlace, path_of},
+    format::Preempt,
+    schedule,
+    source::Source,
+    step::{Body, CallbackBody, SelfBody},
+    values::Expected,
+};
+
+/// The machine, and how its kernel is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MachineConfig {
+    /// How many CPUs there are, from 1.
+    pub cpus: u32,
+    /// The preemption model.
+    pub preempt: Preempt,
+    /// CONFIG_NET_NS
+    pub net_ns: bool,
+    /// How much memory an allocation takes.
+    pub slab: Slab,
+    /// `user.max_net_namespaces` of the first user namespace.
+    pub max_net_namespaces: i64,
+    /// Operations in one execution.
+    pub max_steps: u64,
+    /// Mebibytes of simulated memory.
+    pub max_memory_mib: u32,
+    /// Whether the first finding ends the execution.
+    pub stop_at_first: bool,
+    /// KASAN
+    pub kasan: bool,
+    /// KCSAN
+    pub kcsan: bool,
+}
+
+impl MachineConfig {
+    /// Cells of 8 bytes of simulated memory.
+    pub fn max_cells(&self) -> usize {
+        self.max_memory_mib as usize * ((1 << 20) / 8)
+    }
+}
+
+/// Who decides in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// Nobody is preempted.
+    First,
+    /// A seed.
+    Seed(u64),
+    /// A schedule, by names of tasks and kernel functions. It begins when the tasks do; see
+    /// [`AfterSetup`](crate::AfterSetup). If it speaks of `main`, it begins at once.
+    Schedule(String),
+}
+
+impl Driver {
+    /// Whether it is a schedule that begins when the tasks do.
+    pub fn is_after_setup(&self) -> bool {
+        match self {
+            Driver::Schedule(text) => {
+                !schedule::items(text).any(|item| schedule::task_of(item) == Ok("main"))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every task has returned, or idles, or is dead.
+    Done,
+    /// Some tasks wait for ever.
+    Deadlock,
+    /// The kernel has panicked.
+    Panic,
+    /// The first finding ended it.
+    Stopped,
+}
+
+impl Outcome {
+    /// What scenarios call it: `done`, `deadlock`, `panic`, `stopped`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::Deadlock => "deadlock",
+            Outcome::Panic => "panic",
+            Outcome::Stopped => "stopped",
+        }
+    }
+}
+
+/// One execution, and what must be true of it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its name.
+    pub name: String,
+    /// Who decides.
+    pub driver: Driver,
+    /// What is changed of v4.11.
+    pub patches: Vec<Patch>,
+    /// The kinds of findings expected, exactly.
+    pub findings: Vec<String>,
+    /// How it is expected to end.
+    pub outcome: Outcome,
+    /// Kernel functions that must be entered.
+    pub functions: Vec<String>,
+    /// Events that must happen, in this order.
+    pub events: Vec<String>,
+    pub(crate) end: ExpectedEnd,
+}
+
+/// The slots and the names of peers, by id.
+pub(crate) type Ids = BTreeMap<i32, (u32, String)>;
+
+/// What must be true at the end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExpectedEnd {
+    pub(crate) namespaces: Option<usize>,
+    /// The namespace, and its table of ids and the names of peers.
+    pub(crate) nsids: Vec<(u32, String, Ids)>,
+    pub(crate) callbacks: Option<usize>,
+    pub(crate) cleanup_pending: Option<bool>,
+    /// The index of a user namespace (none: the first), its name, a user, and a number.
+    pub(crate) ucounts: Vec<(Option<usize>, String, u32, i64)>,
+    pub(crate) user_namespaces: Option<usize>,
+    pub(crate) pernet: Option<Vec<String>>,
+    pub(crate) results: Vec<(String, u32, Expected)>,
+}
+
+/// A user namespace to create.
+#[derive(Clone, Debug)]
+pub(crate) struct UserNs {
+    pub(crate) name: String,
+    /// The index of its parent; none for the first.
+    pub(crate) parent: Option<usize>,
+    pub(crate) uid: u32,
+    pub(crate) max: i64,
+}
+
+/// Scripted pernet operations.
+#[derive(Clone, Debug)]
+pub(crate) struct Pernet {
+    pub(crate) name: String,
+    pub(crate) id: bool,
+    pub(crate) size: usize,
+    pub(crate) init: Option<SelfBody>,
+    /// What the n-th call of init returns, counted from 1.
+    pub(crate) init_returns: BTreeMap<u64, i32>,
+    pub(crate) exit: Option<SelfBody>,
+    pub(crate) exit_batch: Option<CallbackBody>,
+}
+
+/// A task.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) name: String,
+    pub(crate) cpu: Option<u32>,
+    pub(crate) uid: u32,
+    /// The index of its user namespace; none for the first.
+    pub(crate) user_ns: Option<usize>,
+    pub(crate) cap_sys_admin: bool,
+    pub(crate) steps: Body,
+}
+
+/// A failure that is armed at the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: String,
+    pub(crate) nth: u64,
+    pub(crate) times: Option<u64>,
+}
+
+impl Fault {
+    pub(crate) fn kind(&self) -> Option<&str> {
+        (self.kind != "any").then_some(self.kind.as_str())
+    }
+}
+
+/// A scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// One line on it.
+    pub title: String,
+    /// Its story.
+    pub note: String,
+    /// The machine it runs on.
+    pub machine: MachineConfig,
+    /// What is run, and what is expected; at least one.
+    pub runs: Vec<Run>,
+    pub(crate) boot: bool,
+    pub(crate) user_namespaces: Vec<UserNs>,
+    pub(crate) pernet: Vec<Pernet>,
+    pub(crate) setup: Body,
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) faults: Vec<Fault>,
+    /// Names of bindings, processes and completions, by slot.
+    pub(crate) bindings: Vec<String>,
+    pub(crate) processes: Vec<String>,
+    pub(crate) completions: Vec<String>,
+    pub(crate) places: Vec<StepPlace>,
+    pub(crate) source: Arc<Source>,
+}
+
+impl Scenario {
+    /// The text that it was read from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+    /// The names of its tasks, in order.
+    pub fn task_names(&self) -> impl Iterator<Item = &str> {
+        self.tasks.iter().map(|task| task.name.as_str())
+    }
+    /// The run of this name.
+    pub fn run(&self, name: &str) -> Option<&Run> {
+        self.runs.iter().find(|run| run.name == name)
+    }
+    /// How many steps it has, loops counted once.
+    pub fn steps(&self) -> usize {
+        self.places.len()
+    }
+    /// Where a step is: its path and its line.
+    pub(crate) fn place(&self, step: u32) -> (String, usize) {
+        let path = path_of(&self.places, step);
+        let line = self
+            .source
+            .locate(&path)
+            .map_or(1, |place| self.source.line_and_column(place.key.unwrap_or(place.value).start).0);
+        (Path(&path).to_string(), line)
+    }
+}

@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Every kind of step, with its fields.
+
+use std::{fmt, sync::Arc};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+
+use crate::{
+    check::Checker,
+    members::ObjectsOnly,
+    source::Seg,
+    values::{
+        Check, CompletionName, CompletionRef, Expect, FdArg, FdName, GivesAnything, GivesBool, GivesData,
+        GivesNet, GivesNumber, IdArg, Int, NetName, NetRef, Note, Number, NumberName, OpsRef, PidArg,
+        PidName, SocketName, SocketRef, TaskRef, Times, UInt, UserNsRef,
+    },
+};
+
+/// The bytes that a message or a page may have room for.
+pub(crate) type Room = Number<0, { 1 << 20 }>;
+
+/// Steps, one after the other. Shared with callbacks, which outlive the step that posts them.
+#[derive(Clone, Debug)]
+pub(crate) struct Body(pub(crate) Arc<[Step]>);
+
+impl Default for Body {
+    fn default() -> Self {
+        Body(Arc::new([]))
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Vec::<Step>::deserialize(from).map(|steps| Body(steps.into()))
+    }
+}
+
+impl Check for Body {
+    fn declare(&self, cx: &mut Checker<'_>) {
+        for (index, step) in self.0.iter().enumerate() {
+            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| step.action.declare(cx));
+        }
+    }
+    fn resolve(&mut self, cx: &mut Checker<'_>) {
+        // Nobody else has it yet.
+        let Some(steps) = Arc::get_mut(&mut self.0) else { return };
+        for (index, step) in steps.iter_mut().enumerate() {
+            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| {
+                cx.step(|cx, place| {
+                    step.place = place;
+                    step.action.resolve(cx);
+                });
+            });
+        }
+    }
+}
+
+/// A body that has a namespace of its own: `self`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct SelfBody(pub(crate) Body);
+
+impl Check for SelfBody {
+    fn declare(&self, cx: &mut Checker<'_>) {
+        self.0.declare(cx);
+    }
+    fn resolve(&mut self, cx: &mut Checker<'_>) {
+        cx.with_self(true, |cx| self.0.resolve(cx));
+    }
+}
+
+/// A body without `self`, wherever it is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct CallbackBody(pub(crate) Body);
+
+impl Check for CallbackBody {
+    fn declare(&self, cx: &mut Checker<'_>) {
+        self.0.declare(cx);
+    }
+    fn resolve(&mut self, cx: &mut Checker<'_>) {
+        cx.with_self(false, |cx| self.0.resolve(cx));
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// Where it is in the scenario.
+    pub(crate) place: u32,
+    pub(crate) action: Action,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+        #[serde(rename_all = "snake_case")]
+        pub(crate) enum $name { $($(#[$variant_doc])* $variant,)* }
+        impl Check for $name {}
+    };
+}
+
+words! {
+    /// What `copy_net_ns` is asked for.
+    CloneFlags {
+        /// A new namespace.
+        #[default]
+        Newnet,
+        /// Another reference to the old one.
+        None,
+    }
+}
+words! {
+    /// What `open` opens.
+    FileKind {
+        /// `/proc/PID/ns/net`
+        #[default]
+        Net,
+        /// `/proc/PID/ns/uts`
+        Uts,
+        /// An ordinary file.
+        Plain,
+    }
+}
+words! {
+    /// What `setns` takes.
+    SetnsType {
+        /// A network namespace.
+        Net,
+        /// A namespace of another kind.
+        Uts,
+        /// Any namespace.
+        #[default]
+        Any,
+    }
+}
+
+macro_rules! steps {
+    ($($(#[$doc:meta])* $key:literal => $variant:ident {
+        $($(#[$attribute:meta])* $field:ident = $name:literal: $ty:ty,)*
+    })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, Deserialize)]
+            #[serde(remote = "Self", deny_unknown_fields, expecting = "an object")]
+            pub(crate) struct $variant {
+                $($(#[$attribute])* #[serde(rename = $name)] pub(crate) $field: $ty,)*
+                #[serde(default, rename = "note")]
+                _note: Note,
+                #[serde(default, rename = "$schema")]
+                _schema: Note,
+            }
+            impl<'de> Deserialize<'de> for $variant {
+                fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                    $variant::deserialize(ObjectsOnly(from)) // the one that serde derives
+                }
+            }
+            impl Check for $variant {
+                fn declare(&self, _cx: &mut Checker<'_>) {
+                    $(_cx.within([Seg::Key($name)], |cx| self.$field.declare(cx));)*
+                }
+                fn resolve(&mut self, _cx: &mut Checker<'_>) {
+                    $(_cx.within([Seg::Key($name)], |cx| self.$field.resolve(cx));)*
+                }
+            }
+        )*
+
+        /// What a step does.
+        #[derive(Clone, Debug)]
+        pub(crate) enum Action { $($(#[$doc])* $variant($variant),)* }
+
+        /// What steps are called.
+        pub const STEPS: &[&str] = &[$($key,)*];
+
+        impl Action {
+            pub(crate) fn name(&self) -> &'static str {
+                match self { $(Action::$variant(_) => $key,)* }
+            }
+            fn read<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Self, A::Error> {
+                match key {
+                    $($key => map.next_value().map(Action::$variant),)*
+                    _ => Err(A::Error::custom(format_args!("unknown step `{key}`"))),
+                }
+            }
+            fn declare(&self, cx: &mut Checker<'_>) {
+                match self { $(Action::$variant(step) => step.declare(cx),)* }
+            }
+            fn resolve(&mut self, cx: &mut Checker<'_>) {
+                cx.check_step(self);
+                match self { $(Action::$variant(step) => step.resolve(cx),)* }
+            }
+        }
+    };
+}
+
+steps! {
+    /// Creates a namespace, as the present task.
+    "copy_net_ns" => CopyNetNs {
+        r#as = "as": Option<NetName>,
+        old = "old": Option<NetRef>,
+        user_ns = "user_ns": Option<UserNsRef>,
+        #[serde(default)]
+        flags = "flags": CloneFlags,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNet>,
+    }
+    /// Takes a reference.
+    "get_net" => GetNet { net = "net": NetRef, }
+    /// Drops a reference.
+    "put_net" => PutNet { net = "net": NetRef, }
+    /// Takes a reference to a namespace that is alive.
+    "maybe_get_net" => MaybeGetNet {
+        net = "net": NetRef,
+        r#as = "as": Option<NetName>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNet>,
+    }
+    /// The id of a peer, a new one if need be.
+    "peernet2id_alloc" => Peernet2idAlloc {
+        net = "net": NetRef,
+        peer = "peer": NetRef,
+        r#as = "as": Option<NumberName>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// The id of a peer.
+    "peernet2id" => Peernet2id {
+        net = "net": NetRef,
+        peer = "peer": NetRef,
+        r#as = "as": Option<NumberName>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// Whether a peer has an id.
+    "peernet_has_id" => PeernetHasId {
+        net = "net": NetRef,
+        peer = "peer": NetRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesBool>,
+    }
+    /// The namespace of an id, with a reference.
+    "get_net_ns_by_id" => GetNetNsById {
+        net = "net": NetRef,
+        id = "id": IdArg,
+        r#as = "as": Option<NetName>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNet>,
+    }
+    /// The namespace of a process, with a reference.
+    "get_net_ns_by_pid" => GetNetNsByPid {
+        pid = "pid": PidArg,
+        r#as = "as": Option<NetName>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNet>,
+    }
+    /// The namespace of an open file, with a reference.
+    "get_net_ns_by_fd" => GetNetNsByFd {
+        fd = "fd": FdArg,
+        r#as = "as": Option<NetName>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNet>,
+    }
+    /// Registers pernet operations as a subsystem.
+    "register_pernet_subsys" => RegisterPernetSubsys {
+        ops = "ops": OpsRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// Registers pernet operations as a device.
+    "register_pernet_device" => RegisterPernetDevice {
+        ops = "ops": OpsRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// Unregisters a subsystem.
+    "unregister_pernet_subsys" => UnregisterPernetSubsys { ops = "ops": OpsRef, }
+    /// Unregisters a device.
+    "unregister_pernet_device" => UnregisterPernetDevice { ops = "ops": OpsRef, }
+    /// Looks up private data, and reads its first byte.
+    "net_generic" => NetGeneric {
+        net = "net": NetRef,
+        ops = "ops": OpsRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesData>,
+    }
+    /// unshare(2)
+    "unshare" => Unshare {
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// setns(2)
+    "setns" => Setns {
+        fd = "fd": FdArg,
+        #[serde(default)]
+        r#type = "type": SetnsType,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// clone(2): a process that does nothing.
+    "clone" => CloneProcess {
+        name = "name": PidName,
+        newnet = "newnet": Option<bool>,
+        user_ns = "user_ns": Option<UserNsRef>,
+        uid = "uid": Option<UInt>,
+        cap_sys_admin = "cap_sys_admin": Option<bool>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// exit(2): a process gives up its namespaces.
+    "exit" => ExitProcess {
+        pid = "pid": Option<PidArg>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// wait(2): a process is forgotten.
+    "reap" => Reap { pid = "pid": PidArg, }
+    /// open(2)
+    "open" => OpenFile {
+        pid = "pid": Option<PidArg>,
+        #[serde(default)]
+        kind = "kind": FileKind,
+        r#as = "as": Option<FdName>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// close(2)
+    "close" => Close {
+        fd = "fd": FdArg,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// An `RTM_NEWNSID` request.
+    "newnsid" => Newnsid {
+        net = "net": NetRef,
+        nsid = "nsid": Option<Int>,
+        pid = "pid": Option<PidArg>,
+        fd = "fd": Option<FdArg>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// An `RTM_GETNSID` request.
+    "getnsid" => Getnsid {
+        net = "net": NetRef,
+        pid = "pid": Option<PidArg>,
+        fd = "fd": Option<FdArg>,
+        reply = "reply": Option<Int>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// An `RTM_NEWNSID` request of these bytes.
+    "newnsid_raw" => NewnsidRaw {
+        net = "net": NetRef,
+        hex = "hex": Hex,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// An `RTM_GETNSID` request of these bytes.
+    "getnsid_raw" => GetnsidRaw {
+        net = "net": NetRef,
+        hex = "hex": Hex,
+        reply = "reply": Option<Int>,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// A dump of ids.
+    "dump" => Dump {
+        net = "net": NetRef,
+        room = "room": Option<Room>,
+        ids = "ids": Option<Vec<Int>>,
+        pages = "pages": Option<UInt>,
+    }
+    /// A netlink socket that hears of ids.
+    "listen" => Listen {
+        net = "net": NetRef,
+        r#as = "as": SocketName,
+        #[serde(default)]
+        all_nsid = "all_nsid": bool,
+        cap = "cap": Option<bool>,
+        room = "room": Option<Room>,
+    }
+    /// Closes a netlink socket.
+    "unlisten" => Unlisten { socket = "socket": SocketRef, }
+    /// Looks at what a netlink socket has received.
+    "received" => Received {
+        socket = "socket": SocketRef,
+        expect = "expect": Option<Vec<String>>,
+        #[serde(default)]
+        error = "error": Expect<GivesNumber>,
+    }
+    /// What sending answers returns from now on.
+    "unicast_error" => UnicastError {
+        #[serde(default)]
+        error = "error": Expect<GivesNumber>,
+    }
+    /// An RCU read section.
+    "rcu_read" => RcuRead {
+        #[serde(default)]
+        steps = "steps": Body,
+    }
+    /// Walks all namespaces, under a lock that the scenario takes.
+    "for_each_net" => ForEachNet {
+        #[serde(default)]
+        steps = "steps": SelfBody,
+    }
+    /// Walks all namespaces, in an RCU read section that the scenario opens.
+    "for_each_net_rcu" => ForEachNetRcu {
+        #[serde(default)]
+        steps = "steps": SelfBody,
+    }
+    /// Posts an RCU callback.
+    "call_rcu" => CallRcu {
+        #[serde(default)]
+        steps = "steps": CallbackBody,
+    }
+    /// Waits for a grace period.
+    "synchronize_rcu" => SynchronizeRcu {}
+    /// Waits for callbacks.
+    "rcu_barrier" => RcuBarrier {}
+    /// Waits for cleanup passes.
+    "flush_netns_wq" => FlushNetnsWq {}
+    /// Reads a field of a namespace.
+    "touch_net" => TouchNet { net = "net": NetRef, }
+    /// Takes a reference to the memory of a namespace.
+    "passive_get" => PassiveGet { net = "net": NetRef, }
+    /// Drops a reference to the memory of a namespace.
+    "net_drop_ns" => NetDropNs { net = "net": NetRef, }
+    /// The owner of a namespace.
+    "netns_owner" => NetnsOwner {
+        net = "net": NetRef,
+        expect = "expect": Option<UserNsRef>,
+    }
+    /// Looks at the counts of a namespace, without an access.
+    "count" => Count {
+        net = "net": NetRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+        #[serde(default)]
+        passive = "passive": Expect<GivesNumber>,
+    }
+    /// Compares a binding.
+    "check" => CheckBinding {
+        name = "name": crate::check::AnyRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesAnything>,
+    }
+    /// Takes a reference to a user namespace.
+    "userns_get" => UsernsGet { user_ns = "user_ns": UserNsRef, }
+    /// Drops a reference to a user namespace.
+    "userns_put" => UsernsPut { user_ns = "user_ns": UserNsRef, }
+    /// Takes `net_mutex`.
+    "net_mutex_lock" => NetMutexLock {}
+    /// Takes `net_mutex` unless killed.
+    "net_mutex_lock_killable" => NetMutexLockKillable {
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// Releases `net_mutex`.
+    "net_mutex_unlock" => NetMutexUnlock {}
+    /// Takes `rtnl_mutex`.
+    "rtnl_lock" => RtnlLock {}
+    /// Releases `rtnl_mutex`.
+    "rtnl_unlock" => RtnlUnlock {}
+    /// Sends SIGKILL.
+    "kill" => Kill { task = "task": TaskRef, }
+    /// Lets allocations fail.
+    "fail_alloc" => FailAlloc {
+        kind = "kind": AllocKind,
+        nth = "nth": Option<Number<1, { i64::MAX }>>,
+        #[serde(default)]
+        times = "times": Times,
+    }
+    /// Lets no allocation fail any more.
+    "fail_clear" => FailClear {}
+    /// Repeats steps.
+    "loop" => Loop {
+        times = "times": Number<1, 1_000_000>,
+        steps = "steps": Body,
+    }
+    /// A place where another task may run.
+    "cond_resched" => CondResched {}
+    /// Wakes who waits for a completion.
+    "complete" => Complete { name = "name": CompletionName, }
+    /// Sleeps until a completion is completed.
+    "wait_for_completion" => WaitForCompletion { name = "name": CompletionRef, }
+    /// Boots the subsystem.
+    "net_ns_init" => NetNsInit {}
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OneKey;
+        impl<'de> Visitor<'de> for OneKey {
+            type Value = Step;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a step: an object with one key")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Step, A::Error> {
+                let mut action = None;
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "note" || key == "$schema" {
+                        map.next_value::<Note>()?;
+                    } else if action.is_some() && STEPS.contains(&key.as_str()) {
+                        return Err(A::Error::custom(format_args!("second step `{key}` in one object")));
+                    } else {
+                        action = Some(Action::read(&key, &mut map)?);
+                    }
+                }
+                match action {
+                    Some(action) => Ok(Step { place: 0, action }),
+                    None => Err(A::Error::custom("missing step: the object has no key")),
+                }
+            }
+        }
+        from.deserialize_map(OneKey)
+    }
+}
+
+/// A kind of allocations.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct AllocKind(pub(crate) Box<str>);
+
+impl AllocKind {
+    /// For the kernel: none for all.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        (&*self.0 != "any").then_some(&*self.0)
+    }
+}
+
+impl Check for AllocKind {
+    fn resolve(&mut self, cx: &mut Checker<'_>) {
+        cx.check_alloc_kind(&self.0);
+    }
+}
+
+/// Bytes, in hexadecimal digits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Hex(Box<str>);
+
+impl Hex {
+    /// The bytes, if it is that.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        let digits: Vec<u8> = self
+            .0
+            .chars()
+            .filter(|c| !c.is_ascii_whitespace())
+            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+            .collect::<Option<_>>()?;
+        digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    }
+}
+
+impl Check for Hex {
+    fn resolve(&mut self, cx: &mut Checker<'_>) {
+        if self.bytes().is_none() {
+            cx.bad_hex();
+        }
+    }
+}

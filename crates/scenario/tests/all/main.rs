@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The format from outside: what is refused and how, and what runs.
+
+mod common;
+mod diagnostics;
+mod robust;
+mod runs;
