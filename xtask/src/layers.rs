@@ -48,6 +48,8 @@ const NAME_LOOM: &[&str] = &["machine-loom", "loom-models"];
 const TESTS_MAY_USE: &[(&str, &str, &str)] = &[
     ("kernel", "machine-sim", "primitives are tested by running on a machine"),
     ("netns", "machine-sim", "the port is tested by running on a machine"),
+    ("scenario", "machine-sim", "scenarios are tested by running on a machine"),
+    ("machine-loom", "kernel", "a machine is tested by what runs on it"),
 ];
 
 /// A crate of the workspace.

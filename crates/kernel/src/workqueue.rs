@@ -29,6 +29,8 @@ tracepoint! {
 object! {
     /// `struct wq_barrier *`: stands in a workqueue for whoever flushes it.
     struct WqBarrierPtr("struct wq_barrier", "wq_barrier", "stack") {
+        /// It is queued as work is.
+        work: Work,
         /// Everything before it has run.
         done: Completion,
     }
@@ -41,6 +43,12 @@ object! {
         index: Plain<usize>,
         /// There is work.
         queued: Completion,
+    }
+}
+
+impl WqBarrierPtr {
+    fn is_one(object: &machine::Object) -> bool {
+        std::ptr::eq(object.layout, WqBarrierPtr::layout())
     }
 }
 
@@ -121,13 +129,14 @@ impl Kernel {
         self.might_sleep_here("flush_workqueue");
         let index = wq.index().read(self).await;
         let queue = self.workqueues.borrow()[index].clone();
-        let Some(barrier) = self.bus.alloc(WqBarrierPtr::layout(), 8).map(WqBarrierPtr::at) else { return };
+        let Some(barrier) = self.bus.alloc(WqBarrierPtr::layout(), 16).map(WqBarrierPtr::at) else { return };
+        Atomic::at(barrier.work().0).xchg(self, 1).await; // hands the barrier to the worker
         let kernel = self.this();
         let func: WorkFunc = Rc::new(move || {
             let kernel = kernel.clone();
             Box::pin(async move { barrier.done().complete(&kernel) })
         });
-        queue.items.borrow_mut().push_back((Work(Addr::NULL), func));
+        queue.items.borrow_mut().push_back((barrier.work(), func));
         wq.queued().complete(self);
         if !queue.worker.replace(true) {
             self.start_worker(wq, queue);
@@ -152,8 +161,9 @@ impl Kernel {
     /// is queued while it runs runs once more. Whether there was one.
     async fn process_one_work(&self, queue: &Workqueue) -> bool {
         let Some((work, func)) = queue.items.borrow_mut().pop_front() else { return false };
-        if work.0.is_null() {
-            func().await; // a barrier of flush_workqueue(), no work
+        if self.bus.inspect(|memory| memory.object(work.0).is_some_and(WqBarrierPtr::is_one)) {
+            Atomic::at(work.0).xchg(self, 0).await;
+            func().await;
             return true;
         }
         let _f = self.enter(function!("process_one_work"), work.0.to_value());

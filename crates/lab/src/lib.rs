@@ -2,3 +2,4 @@
 //! Joins scenario, machine and judges: runs scenarios and recordings.
 
 pub mod oracle;
+pub mod run;

@@ -12,6 +12,7 @@ mod execute;
 mod names;
 mod pernet;
 mod state;
+mod tasks;
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -69,7 +70,8 @@ pub fn run_file(text: &str) -> impl Iterator<Item = Line> {
     lines.map(|(index, line)| run_line(index + 1, line))
 }
 
-fn run_line(number: usize, line: &str) -> Line {
+/// Runs one sequence: line `number` of a recording, counted from 1.
+pub fn run_line(number: usize, line: &str) -> Line {
     let invalid = |why: String| Line {
         number,
         id: String::new(),

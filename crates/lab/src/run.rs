@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Runs of a scenario on the simulated machine.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
 use machine::{Bus, Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
-use machine_sim::{Checks, Config, Diverged, First, Outcome, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim};
-use scenario::{EndState, Failure, MachineConfig, Run, Scenario};
+use machine_sim::{
+    Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
+};
+use scenario::{AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, World, event_text};
 
+pub use machine_sim::{Limit, Outcome};
 /// Who decides in a run.
 pub use scenario::Driver as Decider;
+
+/// Tasks in one execution.
+const MAX_TASKS: u32 = 10_000;
 
 /// What is different from what the scenario says.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +39,8 @@ pub struct Found {
 pub struct RunReport {
     /// The run's name.
     pub name: String,
+    /// What is changed of v4.11.
+    pub patches: Vec<&'static str>,
     /// Who decided.
     pub decider: Decider,
     /// How the execution ended.
@@ -43,6 +51,8 @@ pub struct RunReport {
     pub hash: u64,
     /// What was found, in order.
     pub findings: Vec<Found>,
+    /// How many more findings there were than are kept.
+    pub findings_left_out: u64,
     /// What is not as the run expects; nothing if somebody else decided, or a limit ended the execution.
     pub failures: Vec<Failure>,
     /// Whether the expectations were judged.
@@ -60,18 +70,18 @@ pub struct RunReport {
 /// A machine for the runs of one scenario.
 #[derive(Debug)]
 pub struct Lab {
-    scenario: Rc<Scenario>,
+    scenario: Arc<Scenario>,
     sim: Sim,
 }
 
 impl Lab {
     /// A machine as the scenario describes it.
-    pub fn new(scenario: Rc<Scenario>) -> Self {
+    pub fn new(scenario: Arc<Scenario>) -> Self {
         let sim = Sim::new(config(&scenario.machine));
         Lab { scenario, sim }
     }
     /// The scenario.
-    pub fn scenario(&self) -> &Rc<Scenario> {
+    pub fn scenario(&self) -> &Arc<Scenario> {
         &self.scenario
     }
     /// The machine's bus, for those who render: its memory is that of the last run.
@@ -79,8 +89,9 @@ impl Lab {
         self.sim.bus()
     }
 
-    /// Runs one of the scenario's runs, and shows `watcher` everything. It is also shown every choice; what it chooses
-    /// is dropped.
+    /// Runs one of the scenario's runs, and shows `watcher` everything. It is also asked for every choice; what it
+    /// chooses is dropped. `in_words` tells it what an event means that has a meaning to scenarios, right after it
+    /// has seen the event.
     ///
     /// # Errors
     ///
@@ -90,22 +101,61 @@ impl Lab {
         run: &Run,
         options: &RunOptions,
         watcher: &mut W,
+        in_words: fn(&mut W, &str),
     ) -> Result<RunReport, ScheduleError> {
         let mut config = config(&self.scenario.machine);
         config.max_steps = options.max_steps.unwrap_or(config.max_steps);
         self.sim.set_config(config);
         let decider = options.decider.as_ref().unwrap_or(&run.driver).clone();
         let chooser = Chooser::new(&decider, self.sim.bus())?;
-        let mut driver = Watching::new(chooser, watcher);
+        let world = OnceCell::new();
+        let mut driver = Watching::new(chooser, watcher, in_words, &world, &run.events);
 
         let scenario = self.scenario.clone();
-        let mut started = None;
         let outcome = self.sim.run(&mut driver, |bus| {
-            let program = scenario::start(&scenario, run, bus);
-            started = Some(program.world);
+            let program = scenario::start(&scenario, run, &bus);
+            // It is empty: this is called once.
+            let _ = world.set(program.world);
             program.main
         });
-        JUDGE
+        let Watching { driver: Recorded { inner, runs, .. }, happened, entered, findings, .. } = driver;
+        let world = world.get().expect("the machine has started the program");
+        let diverged = if outcome == Outcome::Done { inner.unfinished() } else { inner.diverged() };
+        let judged = options.decider.is_none() && !matches!(outcome, Outcome::Limit(_) | Outcome::Abandoned);
+        let failures = if judged {
+            let codes: Vec<&str> = findings.iter().map(|found| found.finding.code()).collect();
+            self.scenario.judge(run, world, &codes, name(outcome), &entered, &happened)
+        } else {
+            Vec::new()
+        };
+        Ok(RunReport {
+            name: run.name.clone(),
+            patches: run.patches.iter().map(|patch| patch.name()).collect(),
+            decider,
+            outcome,
+            steps: self.sim.steps(),
+            hash: self.sim.trace_hash(),
+            findings,
+            findings_left_out: self.sim.findings_left_out(),
+            failures,
+            judged,
+            diverged,
+            end_state: EndState::of(world),
+            recorded: render(self.sim.bus(), &runs),
+            entered,
+        })
+    }
+}
+
+/// What a scenario calls the way an execution ended.
+fn name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Deadlock => "deadlock",
+        Outcome::Panic => "panic",
+        Outcome::Stopped => "stopped",
+        Outcome::Limit(_) => "limit",
+        Outcome::Abandoned => "abandoned",
     }
 }
 
@@ -114,7 +164,8 @@ impl Lab {
 enum Chooser {
     First(First),
     Seeded(Box<Seeded>),
-    Schedule(Schedule),
+    Schedule(Box<Schedule>),
+    ScheduleAfterSetup(Box<AfterSetup<Schedule>>),
 }
 
 impl Chooser {
@@ -122,13 +173,30 @@ impl Chooser {
         Ok(match decider {
             Decider::First => Chooser::First(First),
             Decider::Seed(seed) => Chooser::Seeded(Box::new(Seeded::new(*seed))),
-            Decider::Schedule(text) => Chooser::Schedule(Schedule::parse(bus, text)?),
+            Decider::Schedule(text) => {
+                let schedule = Schedule::parse(bus, text)?;
+                if decider.is_after_setup() {
+                    Chooser::ScheduleAfterSetup(Box::new(AfterSetup::new(schedule)))
+                } else {
+                    Chooser::Schedule(Box::new(schedule))
+                }
+            }
         })
     }
-    /// Where the execution left the schedule, or ended before it.
+    fn schedule(&self) -> Option<&Schedule> {
+        match self {
+            Chooser::Schedule(schedule) => Some(schedule),
+            Chooser::ScheduleAfterSetup(driver) => Some(&driver.inner),
+            Chooser::First(_) | Chooser::Seeded(_) => None,
+        }
+    }
+    /// Where the execution left the schedule.
     fn diverged(&self) -> Option<Diverged> {
-        let Chooser::Schedule(schedule) = self else { return None };
-        schedule.diverged().cloned().or_else(|| schedule.unfinished())
+        self.schedule()?.diverged().cloned()
+    }
+    /// The same, or where it ended before the schedule.
+    fn unfinished(&self) -> Option<Diverged> {
+        self.diverged().or_else(|| self.schedule()?.unfinished())
     }
 }
 
@@ -138,6 +206,7 @@ impl Driver for Chooser {
             Chooser::First(driver) => driver.choose(choice),
             Chooser::Seeded(driver) => driver.choose(choice),
             Chooser::Schedule(driver) => driver.choose(choice),
+            Chooser::ScheduleAfterSetup(driver) => driver.choose(choice),
         }
     }
 }
@@ -147,21 +216,48 @@ impl Driver for Chooser {
 struct Watching<'w, W> {
     driver: Recorded<Chooser>,
     watcher: &'w mut W,
-    events: Vec<Event>,
+    in_words: fn(&mut W, &str),
+    world: &'w OnceCell<Rc<World>>,
+    /// The events that the run expects, in their order, and those that happened.
+    expected: &'w [String],
+    happened: Vec<String>,
     entered: BTreeSet<&'static str>,
     cpus: Vec<u32>,
     findings: Vec<Found>,
 }
 
 impl<'w, W: Driver> Watching<'w, W> {
-    fn new(chooser: Chooser, watcher: &'w mut W) -> Self {
+    fn new(
+        chooser: Chooser,
+        watcher: &'w mut W,
+        in_words: fn(&mut W, &str),
+        world: &'w OnceCell<Rc<World>>,
+        expected: &'w [String],
+    ) -> Self {
         Watching {
             driver: Recorded::new(chooser),
             watcher,
-            events: Vec::new(),
+            in_words,
+            world,
+            expected,
+            happened: Vec::new(),
             entered: BTreeSet::new(),
             cpus: Vec::new(),
             findings: Vec::new(),
+        }
+    }
+    /// An event in words, if it has a meaning to scenarios. Events that nobody expects next are not kept.
+    fn tell(&mut self, effect: &Effect) {
+        let expected = self.expected.get(self.happened.len());
+        if expected.is_none() && !matches!(effect, Effect::Trace(..)) {
+            return;
+        }
+        let Some(text) = self.world.get().and_then(|world| event_text(world, effect)) else { return };
+        if matches!(effect, Effect::Trace(..)) {
+            (self.in_words)(self.watcher, &text);
+        }
+        if expected == Some(&text) {
+            self.happened.push(text);
         }
     }
 }
@@ -182,6 +278,9 @@ impl<W: Driver> Driver for Watching<'_, W> {
         }
         self.driver.happened(event);
         self.watcher.happened(event);
+        if let What::Effect(effect) = &event.what {
+            self.tell(effect);
+        }
     }
     fn found(&mut self, finding: &Finding) {
         let cpu = self.cpus.get(finding.by.id.index()).copied().unwrap_or(0);
@@ -210,7 +309,7 @@ fn config(machine: &MachineConfig) -> Config {
         points: Points { might_sleep: preempt == Preempt::Voluntary, ..Points::default() },
         stop_at_first: machine.stop_at_first,
         max_steps: machine.max_steps,
+        max_tasks: MAX_TASKS,
         max_cells: machine.max_cells(),
-        ..Config::default()
     }
 }

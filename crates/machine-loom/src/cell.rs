@@ -28,10 +28,10 @@ pub(crate) enum Role {
 
 impl CellState {
     /// `is_asked` says of a lock that tasks will ask whether it is held.
-    pub(crate) fn new(kind: CellKind, is_asked: bool) -> Self {
+    pub(crate) fn new(kind: CellKind, is_asked: bool, value: i64) -> Self {
         let role = match kind {
             CellKind::Plain => Role::Plain,
-            CellKind::Marked => Role::Marked(Box::new(Marked::new())),
+            CellKind::Marked => Role::Marked(Box::new(Marked::new(value))),
             CellKind::Lock => Role::Lock(Lock::new(is_asked)),
             CellKind::Count => Role::Count(Count::new()),
         };
@@ -77,8 +77,8 @@ pub(crate) struct Marked {
 }
 
 impl Marked {
-    fn new() -> Self {
-        let value = RefCell::new(AtomicI64::new(0));
+    fn new(value: i64) -> Self {
+        let value = RefCell::new(AtomicI64::new(value));
         Marked { value, readers: Stamps::default(), writers: Stamps::default() }
     }
 

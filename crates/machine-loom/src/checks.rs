@@ -26,7 +26,9 @@ impl Loom {
         let allocated = self.access(task, loc);
         let object = self.bus.inspect(|memory| {
             let object = memory.object(addr).expect("what was allocated is there");
-            Object::new(object, allocated, |cell| self.asked.contains(&(object.layout.name, cell)))
+            let is_asked = |cell| self.asked.contains(&(object.layout.name, cell));
+            let value = |cell| memory.place(addr.plus(cell)).map_or(0, |place| memory.value(place));
+            Object::new(object, allocated, is_asked, value)
         });
         let mut slots = self.slots.borrow_mut();
         if slots.len() <= addr.slot() {

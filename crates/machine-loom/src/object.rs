@@ -24,7 +24,13 @@ pub(crate) struct Object {
 
 impl Object {
     /// `is_asked` says of a cell that is a lock whether tasks will ask if it is held.
-    pub(crate) fn new(allocation: &Allocation, allocated: Access, is_asked: impl Fn(usize) -> bool) -> Self {
+    /// `value` is what a cell holds already: the compiler initialises static data.
+    pub(crate) fn new(
+        allocation: &Allocation,
+        allocated: Access,
+        is_asked: impl Fn(usize) -> bool,
+        value: impl Fn(usize) -> i64,
+    ) -> Self {
         let layout = allocation.layout;
         // What lies behind the fields is an array of the type's: plain memory.
         let kind = |cell| layout.field(cell).map_or(CellKind::Plain, |field| field.kind);
@@ -35,7 +41,7 @@ impl Object {
             freed: Cell::new(None),
             is_static: layout.cache == "static",
             cells: (0..allocation.bytes.div_ceil(8))
-                .map(|cell| CellState::new(kind(cell), is_asked(cell)))
+                .map(|cell| CellState::new(kind(cell), is_asked(cell), value(cell)))
                 .collect(),
         }
     }

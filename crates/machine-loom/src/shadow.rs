@@ -71,7 +71,7 @@ pub(crate) struct Touch {
 
 impl Touch {
     pub(crate) fn conflicts_with(&self, other: &Touch) -> bool {
-        let a_write = self.kind == Kind::Write || other.kind == Kind::Write;
+        let a_write = self.kind != Kind::Read || other.kind != Kind::Read;
         self.by.id != other.by.id && a_write && !(self.marked && other.marked)
     }
 }

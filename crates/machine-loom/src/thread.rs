@@ -218,7 +218,7 @@ impl Thread {
         let kind = kind(Op::Racy(addr, update));
         self.unmarked(addr, kind, loc, |cell| match kind {
             Kind::Read => cell.read(self.id),
-            Kind::Write => cell.write(new.unwrap_or(old)),
+            Kind::Write | Kind::ReadWrite => cell.write(new.unwrap_or(old)),
         });
         self.set(addr, new);
         old

@@ -9,12 +9,9 @@ use std::{
 };
 
 use kernel::{
-    Addr, Completion, Effect, Errno, Field, Kernel, Op, Plain, Pointer, RcuHead, SpinLock, TaskId, object,
+    Completion, Effect, Errno, Field, Kernel, Op, Plain, Pointer, RcuHead, SpinLock, TaskId, object,
 };
-use netns::{
-    CLONE_NEWNET, CLONE_NEWUTS, Credentials, NetNs, NetPtr, NetlinkCallback, Open, PernetDataPtr, Request,
-    TaskPtr, UserNsPtr,
-};
+use netns::{CLONE_NEWNET, NetNs, NetPtr, NetlinkCallback, PernetDataPtr, Request, TaskPtr, UserNsPtr};
 use serde_json::{Value, json};
 
 use super::{
@@ -60,7 +57,7 @@ pub(super) struct Actor {
     pub(super) definitions: RefCell<BTreeMap<String, Rc<Definition>>>,
     dumps: RefCell<BTreeMap<i64, NetlinkCallback>>,
     /// User namespaces whose creator's reference is held.
-    created: RefCell<BTreeSet<i64>>,
+    pub(super) created: RefCell<BTreeSet<i64>>,
     harness: Cell<Option<HarnessPtr>>,
 }
 
@@ -160,37 +157,37 @@ impl Actor {
 }
 
 /// One operation and what it names.
-struct Call<'a> {
-    actor: &'a Rc<Actor>,
-    op: &'a Value,
+pub(super) struct Call<'a> {
+    pub(super) actor: &'a Rc<Actor>,
+    pub(super) op: &'a Value,
     /// The namespace that a method was called for: `self`.
     of: Option<NetPtr>,
 }
 
 /// None means that the operation makes no sense.
 impl Call<'_> {
-    fn int(&self, key: &str) -> Option<i64> {
+    pub(super) fn int(&self, key: &str) -> Option<i64> {
         self.op[key].as_i64()
     }
-    fn int_or(&self, key: &str, default: i64) -> i64 {
+    pub(super) fn int_or(&self, key: &str, default: i64) -> i64 {
         self.int(key).unwrap_or(default)
     }
-    fn i32_or(&self, key: &str, default: i32) -> i32 {
+    pub(super) fn i32_or(&self, key: &str, default: i32) -> i32 {
         self.int(key).map_or(default, |value| value as i32)
     }
-    fn flag(&self, key: &str, default: bool) -> bool {
+    pub(super) fn flag(&self, key: &str, default: bool) -> bool {
         self.op[key].as_bool().or_else(|| self.int(key).map(|value| value != 0)).unwrap_or(default)
     }
-    fn text(&self, key: &str) -> Option<&str> {
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
         self.op[key].as_str()
     }
     fn ops(&self, key: &str) -> Vec<Value> {
         self.op[key].as_array().cloned().unwrap_or_default()
     }
-    fn ns(&self) -> &NetNs {
+    pub(super) fn ns(&self) -> &NetNs {
         &self.actor.ns
     }
-    fn k(&self) -> &Kernel {
+    pub(super) fn k(&self) -> &Kernel {
         &self.actor.ns.k
     }
     /// A namespace, freed or not.
@@ -204,21 +201,21 @@ impl Call<'_> {
         }
     }
     /// A namespace that is not freed, unless the operation insists.
-    fn net(&self, key: &str) -> Option<NetPtr> {
+    pub(super) fn net(&self, key: &str) -> Option<NetPtr> {
         let net = self.any_net(key)?;
         (!self.ns().is_freed(net.addr()) || self.flag("force", false)).then_some(net)
     }
-    fn user_ns(&self, key: &str) -> Option<UserNsPtr> {
+    pub(super) fn user_ns(&self, key: &str) -> Option<UserNsPtr> {
         match self.int_or(key, 0) {
             0 => Some(self.ns().init_user_ns),
             number => find(&self.k().bus, number).filter(|ns: &UserNsPtr| !self.ns().is_freed(ns.addr())),
         }
     }
-    fn task(&self, key: &str) -> Option<(i32, TaskPtr)> {
+    pub(super) fn task(&self, key: &str) -> Option<(i32, TaskPtr)> {
         let pid = self.i32_or(key, 1);
         Some((pid, self.ns().find_task_by_vpid(pid)?))
     }
-    fn living_task(&self, key: &str) -> Option<(i32, TaskPtr)> {
+    pub(super) fn living_task(&self, key: &str) -> Option<(i32, TaskPtr)> {
         let (pid, task) = self.task(key)?;
         (self.k().bus.peek(task.nsproxy().addr()) != 0).then_some((pid, task))
     }
@@ -336,7 +333,10 @@ impl Call<'_> {
     }
 
     /// In a context of its own that is killed first, if the operation says so.
-    async fn in_context<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Option<T> {
+    pub(super) async fn in_context<T: 'static>(
+        &self,
+        future: impl Future<Output = T> + 'static,
+    ) -> Option<T> {
         let Some(how) = self.text("sigkill") else { return Some(future.await) };
         let waits = how == "waiting";
         let k = self.k();
@@ -433,123 +433,6 @@ impl Call<'_> {
                 Value::Null
             }
         })
-    }
-
-    async fn user_namespaces(&self) -> Option<Value> {
-        let ns = self.ns();
-        Some(match self.text("op")? {
-            "userns_create" => {
-                let parent = self.user_ns("parent")?;
-                let uid = self.int_or("uid", 0) as u32;
-                let max = self.int_or("max", i64::from(i32::MAX));
-                match ns.create_user_ns(parent, uid, max).await {
-                    Ok(user_ns) => {
-                        let number = number(&self.k().bus, user_ns.addr());
-                        self.actor.created.borrow_mut().insert(number);
-                        json!({ "userns": number })
-                    }
-                    Err(err) => json!({ "err": err.negated() }),
-                }
-            }
-            "userns_set_max" => {
-                let max = self.user_ns("ns")?.max_net_namespaces();
-                max.write(self.k(), self.int("max")?).await;
-                Value::Null
-            }
-            "userns_put" => {
-                let user_ns = self.user_ns("ns")?;
-                if !self.actor.created.borrow_mut().remove(&self.int_or("ns", 0)) {
-                    return None;
-                }
-                ns.put_user_ns(user_ns).await;
-                Value::Null
-            }
-            _ => {
-                let owner = ns.netns_owner(self.net("net")?.ns()).await;
-                json!(number(&self.k().bus, owner.addr()))
-            }
-        })
-    }
-
-    /// With another `current`.
-    async fn as_task<T>(&self, task: TaskPtr, future: impl Future<Output = T>) -> T {
-        let before = self.ns().current();
-        self.ns().set_current(task);
-        let result = future.await;
-        self.ns().set_current(before);
-        result
-    }
-
-    async fn tasks(&self) -> Option<Value> {
-        let ns = self.ns();
-        Some(match self.text("op")? {
-            "task_create" => self.task_create().await?,
-            "task_exit" => {
-                let (_, task) = self.living_task("pid")?;
-                ns.exit_task_namespaces(task).await;
-                Value::Null
-            }
-            "task_reap" => {
-                let (pid, task) = self.task("pid")?;
-                if self.k().bus.peek(task.nsproxy().addr()) != 0 {
-                    return None;
-                }
-                ns.release_task(pid).await;
-                Value::Null
-            }
-            "unshare" => {
-                let (_, task) = self.living_task("pid")?;
-                error(self.as_task(task, ns.unshare()).await)
-            }
-            "setns" => {
-                let (_, task) = self.living_task("pid")?;
-                let nstype = match self.text("type") {
-                    Some("net") => CLONE_NEWNET,
-                    Some("uts") => CLONE_NEWUTS,
-                    _ => 0,
-                };
-                error(self.as_task(task, ns.setns(self.i32_or("fd", -1), nstype)).await)
-            }
-            "open_fd" => {
-                let what = match self.text("kind") {
-                    Some("uts") => Open::Uts,
-                    Some("plain") => Open::Plain,
-                    _ => Open::Net(self.i32_or("pid", 1)),
-                };
-                match ns.open(what).await {
-                    Ok(fd) => json!({ "fd": fd }),
-                    Err(err) => json!({ "err": err.negated() }),
-                }
-            }
-            _ => ns.close(self.i32_or("fd", -1)).await.map(|()| Value::Null).ok()?,
-        })
-    }
-
-    async fn task_create(&self) -> Option<Value> {
-        let pid = self.i32_or("pid", 0);
-        let (_, from) = self.living_task("from")?;
-        if self.ns().find_task_by_vpid(pid).is_some() {
-            return None;
-        }
-        let peek = |addr: Addr| self.k().bus.peek(addr);
-        let parents = UserNsPtr::at(Addr::from_value(peek(from.user_ns().addr())));
-        let cred = Credentials {
-            user_ns: if self.op["user_ns"].is_null() { parents } else { self.user_ns("user_ns")? },
-            euid: self.int_or("uid", peek(from.euid().addr())) as u32,
-            cap_sys_admin: self.flag("cap", peek(from.cap_sys_admin().addr()) != 0),
-        };
-        let flags = if self.flag("new", false) { CLONE_NEWNET } else { 0 };
-        let ns = self.actor.ns.clone();
-        let created = self
-            .in_context(async move {
-                let before = ns.current();
-                ns.set_current(from);
-                let created = ns.clone_task(pid, flags, cred).await;
-                ns.set_current(before);
-                created
-            })
-            .await?;
-        Some(error(created.map(|_| ())))
     }
 
     /// Operations on the harness itself.

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Where a task may not sleep, and what it may not release.
+
+use std::rc::Rc;
+
+use kernel::{Gfp, RcuFunc};
+use machine::{Bug, Finding};
+use machine_sim::Config;
+
+use crate::setup::{Run, Setup, ThingPtr, run, runs};
+
+/// What was called, and the two counts that forbid it.
+fn atomic(finding: &Finding) -> (&'static str, u32, u32) {
+    match finding.bug {
+        Bug::SleepInAtomic { what, preempt_count, rcu_nesting } => (what, preempt_count, rcu_nesting),
+        ref bug => panic!("{bug:?}"),
+    }
+}
+
+#[test]
+fn nobody_sleeps_with_a_spinlock() {
+    let run = run(|s| async move {
+        s.thing.first().lock(&s.k).await;
+        s.k.kzalloc::<ThingPtr>("thing", Gfp::Atomic).await; // may be done anywhere
+        s.k.kzalloc::<ThingPtr>("thing", Gfp::Kernel).await;
+        s.thing.second().lock_bh(&s.k).await;
+        s.thing.mutex().lock(&s.k).await;
+        s.thing.second().unlock_bh(&s.k).await;
+        s.thing.first().unlock(&s.k).await;
+        s.thing.mutex().unlock(&s.k).await;
+        s.k.kzalloc::<ThingPtr>("thing", Gfp::Kernel).await;
+        s.say("goes on");
+    });
+    let found: Vec<_> = run.sim.findings().iter().map(atomic).collect();
+    assert_eq!(found, [("thing", 1, 0), ("mutex_lock", 2, 0)]);
+    assert_eq!(run.log, "goes on");
+}
+
+#[test]
+fn nobody_sleeps_as_an_rcu_reader() {
+    let run = run(|s| async move {
+        s.k.rcu_read_lock().await;
+        s.k.rcu_read_lock().await;
+        s.k.rcu_barrier().await;
+        s.k.rcu_read_unlock();
+        s.k.rcu_read_unlock();
+        s.k.rcu_barrier().await;
+    });
+    assert_eq!(atomic(run.finding()), ("rcu_barrier", 0, 2));
+}
+
+#[test]
+fn nobody_sleeps_in_a_callback() {
+    let run = run(|s| async move {
+        let this = s.clone();
+        let func: RcuFunc = Rc::new(move |_| {
+            let s = this.clone();
+            Box::pin(async move {
+                s.thing.mutex().lock(&s.k).await;
+                s.thing.mutex().unlock(&s.k).await;
+            })
+        });
+        s.k.call_rcu(s.thing.rcu(), func).await;
+    });
+    assert_eq!(atomic(run.finding()), ("mutex_lock", 256, 0));
+}
+
+fn unlocks(run: &Run) -> String {
+    run.finding().to_string()
+}
+
+#[test]
+fn what_is_not_held_is_not_released() {
+    let free = run(|s| async move { s.thing.first().unlock(&s.k).await });
+    assert_eq!(unlocks(&free), "WARNING: bad unlock balance detected in start: thing 1->first");
+    let reader = run(|s| async move { s.k.rcu_read_unlock() });
+    assert_eq!(unlocks(&reader), "WARNING: bad unlock balance detected in start: rcu_read_lock");
+    let of_another = run(|s| async move {
+        s.thing.mutex().lock(&s.k).await;
+        s.spawn("other", |s| async move {
+            s.thing.mutex().unlock(&s.k).await;
+            s.thing.done().complete(&s.k);
+        });
+        s.thing.done().wait(&s.k).await;
+        assert!(s.thing.mutex().is_locked(&s.k).await, "it is held as before");
+        s.thing.mutex().unlock(&s.k).await;
+    });
+    assert_eq!(of_another.who(&of_another.finding().by), "other/start");
+}
+
+/// A task on CPU 0 that holds a lock for a few steps, and a callback there that says when it runs.
+async fn interrupted(s: Setup, bh: bool) {
+    let this = s.clone();
+    s.k.spawn("task", Some(0), async move {
+        let s = this;
+        let of_callback = s.clone();
+        let func: RcuFunc = Rc::new(move |_| {
+            let s = of_callback.clone();
+            Box::pin(async move { s.say("!") })
+        });
+        s.k.call_rcu(s.thing.rcu(), func).await;
+        if bh {
+            s.thing.first().lock_bh(&s.k).await;
+        } else {
+            s.thing.first().lock(&s.k).await;
+        }
+        s.say("(");
+        s.pause().await;
+        s.pause().await;
+        s.pause().await;
+        s.pause().await;
+        s.say(")");
+        if bh {
+            s.thing.first().unlock_bh(&s.k).await;
+        } else {
+            s.thing.first().unlock(&s.k).await;
+        }
+    });
+}
+
+#[test]
+fn spin_lock_bh_keeps_callbacks_off_its_cpu() {
+    let logs = |bh| -> std::collections::BTreeSet<String> {
+        let config = Config::default();
+        runs(config, move |s| interrupted(s, bh)).map(|run| run.is_clean().log).collect()
+    };
+    assert!(logs(false).contains("(!)"), "a softirq interrupts who holds a plain spinlock");
+    assert_eq!(logs(true).into_iter().collect::<Vec<_>>(), ["!()", "()!"]);
+}

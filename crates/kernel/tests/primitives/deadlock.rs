@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Those who wait for ever, what for, and who has it.
+
+use kernel::function;
+use machine::Bug;
+use machine_sim::{Config, Outcome, Preempt};
+
+use crate::setup::{Run, Setup, run, runs};
+
+/// `waiter/function waits for WHAT of holder/function`, for each deadlock.
+fn waits(run: &Run) -> Vec<String> {
+    let describe = |finding: &machine::Finding| match &finding.bug {
+        Bug::Deadlock { what, holders, .. } => {
+            let holders: Vec<String> = holders.iter().map(|holder| run.who(holder)).collect();
+            format!("{} waits for {what} of {}", run.who(&finding.by), holders.join(", "))
+        }
+        bug => panic!("{bug:?}"),
+    };
+    run.sim.findings().iter().map(describe).collect()
+}
+
+async fn nest(s: Setup, reverse: bool) {
+    let (first, second) = (s.thing.first(), s.thing.second());
+    let (outer, inner) = if reverse { (second, first) } else { (first, second) };
+    let _f = s.k.enter(if reverse { function!("backwards") } else { function!("forwards") }, 0);
+    outer.lock(&s.k).await;
+    inner.lock(&s.k).await;
+    inner.unlock(&s.k).await;
+    outer.unlock(&s.k).await;
+}
+
+#[test]
+fn locks_in_both_orders_name_everybody() {
+    let mut outcomes = [0, 0];
+    for run in runs(Config::default(), |s| async move {
+        s.spawn("a", |s| nest(s, false));
+        s.spawn("b", |s| nest(s, true));
+    }) {
+        if run.outcome == Outcome::Done {
+            outcomes[0] += 1;
+            run.is_clean();
+            continue;
+        }
+        outcomes[1] += 1;
+        assert_eq!(run.outcome, Outcome::Deadlock);
+        let expected = [
+            "a/forwards waits for thing 1->second of b/backwards",
+            "b/backwards waits for thing 1->first of a/forwards",
+        ];
+        assert_eq!(waits(&run), expected);
+    }
+    assert!(outcomes.iter().all(|n| *n > 0), "{outcomes:?}");
+}
+
+#[test]
+fn locks_in_one_order_do_not_deadlock() {
+    for run in runs(Config::default(), |s| async move {
+        s.spawn("a", |s| nest(s, false));
+        s.spawn("b", |s| nest(s, false));
+    }) {
+        run.is_clean();
+    }
+}
+
+#[test]
+fn a_lock_taken_twice_waits_for_itself() {
+    let run = run(|s| async move {
+        let _f = s.k.enter(function!("recurse"), 0);
+        s.thing.mutex().lock(&s.k).await;
+        s.thing.mutex().lock(&s.k).await;
+    });
+    assert_eq!(waits(&run), ["main/recurse waits for thing 1->mutex of main/recurse"]);
+}
+
+#[test]
+fn a_completion_that_nobody_gives_has_no_holder() {
+    let run = run(|s| async move {
+        s.thing.done().wait(&s.k).await;
+    });
+    assert_eq!(waits(&run), ["main/start waits for thing 1->done of "]);
+}
+
+#[test]
+fn a_grace_period_waits_for_its_reader() {
+    let run = run(|s| async move {
+        s.spawn("reader", |s| async move {
+            let _f = s.k.enter(function!("read"), 0);
+            s.k.rcu_read_lock().await;
+            s.thing.flag().write(&s.k, true).await;
+            s.thing.done().complete(&s.k);
+            s.k.bug_on(true, "inside").await;
+        });
+        s.thing.done().wait(&s.k).await;
+        s.k.synchronize_rcu().await;
+    });
+    assert_eq!(run.codes(), ["bug-on", "deadlock"]);
+    let Bug::Deadlock { what, holders, .. } = &run.sim.findings()[1].bug else { panic!() };
+    assert_eq!(what, "a grace period");
+    assert_eq!(holders.iter().map(|holder| run.who(holder)).collect::<Vec<_>>(), ["reader/read"]);
+}
+
+#[test]
+fn who_spins_keeps_the_cpu() {
+    // The holder sleeps with the spinlock; on one CPU it never runs again.
+    let config = Config { cpus: 1, preempt: Preempt::None, ..Config::default() };
+    let mut stuck = 0;
+    for run in runs(config, |s| async move {
+        s.spawn("sleeps", |s| async move {
+            s.thing.first().lock(&s.k).await;
+            s.thing.done().wait(&s.k).await;
+            s.thing.first().unlock(&s.k).await;
+        });
+        s.spawn("spins", |s| async move {
+            s.thing.first().lock(&s.k).await;
+            s.thing.first().unlock(&s.k).await;
+        });
+        s.spawn("wakes", |s| async move { s.thing.done().complete(&s.k) });
+    }) {
+        if run.outcome == Outcome::Done {
+            continue;
+        }
+        stuck += 1;
+        assert_eq!(run.outcome, Outcome::Deadlock);
+        assert!(
+            waits(&run).iter().any(|wait| wait.ends_with("waits for CPU 0 of spins/start")),
+            "{:?}",
+            waits(&run)
+        );
+    }
+    assert!(stuck > 0);
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Findings in the shape in which the kernel's own tools report them. The first line of each is the line that people
+//! search a log for.
+
+mod kasan;
+mod kcsan;
+mod oops;
+mod tasks;
+
+use std::fmt::Write as _;
+
+use machine::{Access, Bug, Bus, Finding, Loc};
+
+use crate::words::Words;
+
+/// The line above and below what KASAN and KCSAN report.
+const RULE: &str = "==================================================================";
+
+/// A report as it grows.
+struct Report<'a> {
+    words: Words<'a>,
+    finding: &'a Finding,
+    cpu: u32,
+    text: String,
+}
+
+/// The report of a finding that was made on `cpu`, while `bus` is still that of the run.
+pub fn text(bus: &Bus, finding: &Finding, cpu: u32) -> String {
+    let mut report = Report { words: Words { bus }, finding, cpu, text: String::new() };
+    match &finding.bug {
+        Bug::UseAfterFree { .. } | Bug::DoubleFree { .. } => report.kasan(),
+        Bug::InvalidFree { .. } | Bug::OutOfBounds { .. } => report.kasan(),
+        Bug::DataRace { .. } | Bug::UnorderedFree { .. } => report.kcsan(),
+        Bug::Deadlock { what, op, holders } => report.hung_task(what, *op, holders),
+        Bug::BadUnlock { what } => report.bad_unlock(what),
+        Bug::SleepInAtomic { preempt_count, rcu_nesting, .. } => {
+            report.sleep_in_atomic(*preempt_count, *rcu_nesting);
+        }
+        Bug::Warning { .. } => report.warning(),
+        Bug::Oops { fault, target } => report.oops(*fault, target),
+    }
+    report.text
+}
+
+/// What `sim explain` says of a finding's code.
+pub fn explain(code: &str) -> Option<&'static str> {
+    EXPLANATIONS.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+}
+
+/// The codes of all findings, with an explanation of each.
+pub const EXPLANATIONS: &[(&str, &str)] = &[
+    (
+        "kasan-use-after-free",
+        "KASAN: memory is read or written after it was freed. The report names who allocated the object and who \
+         freed it. Freed memory is kept in quarantine, so that the access meets the freed object and not its \
+         successor; the run goes on with what is still there, as in a kernel that does not panic on a report.",
+    ),
+    ("kasan-double-free", "KASAN: an object is freed that is free already. The second free changes nothing."),
+    (
+        "kasan-invalid-free",
+        "KASAN: something is freed that no allocation returned: a pointer into the middle of an object, static data, \
+         or a pointer to nowhere.",
+    ),
+    (
+        "kasan-out-of-bounds",
+        "KASAN: memory behind the end of an object is read or written. What lies in the slack of the object's size \
+         class keeps a value that is written there; what lies behind that is lost, and reads as 0.",
+    ),
+    (
+        "kcsan-data-race",
+        "KCSAN: two tasks access the same cell, at least one of them writes, at least one of them without a mark \
+         (READ_ONCE(), WRITE_ONCE(), an atomic, an RCU pointer), and no lock, grace period or released value orders \
+         the two. Races are found by vector clocks: the accesses need not come one right after the other.",
+    ),
+    (
+        "kcsan-unordered-free",
+        "KCSAN: an object is freed, and nothing orders an earlier access by another task before that. In this run \
+         the access came first; nothing says that it had to. In another run it is a use after free.",
+    ),
+    (
+        "deadlock",
+        "A task waits for something that nobody can give it any more: a lock whose holder waits too or is dead, a \
+         completion that nobody will signal, a grace period whose reader never leaves. The kernel would report a hung \
+         task after 120 seconds. The report names the holder, where it is known.",
+    ),
+    (
+        "bad-unlock",
+        "A lock is released by a task that does not hold it. Lockdep reports a bad unlock balance.",
+    ),
+    (
+        "sleep-in-atomic",
+        "A function that may sleep is called where sleeping is not allowed: with a spinlock held, in a softirq, or in \
+         an RCU read-side critical section.",
+    ),
+    ("warning", "A WARN_ON() in kernel code: its condition holds. The task goes on."),
+    (
+        "null-dereference",
+        "A NULL pointer, or a small offset from one, is followed. The task is dead; the locks that it holds stay held, \
+         and the others go on, as in the kernel.",
+    ),
+    (
+        "list-poison",
+        "A pointer is followed that list_del() has poisoned: somebody walks to, or deletes again, an entry that is on \
+         no list any more. The task is dead.",
+    ),
+    (
+        "wild-pointer",
+        "A pointer is followed that leads to no object and is neither NULL nor poison. The task is dead.",
+    ),
+    (
+        "type-confusion",
+        "container_of() is applied to a list entry that lies in an object of another type: two lists were mixed up, \
+         or a head was taken for an entry. C would go on with a pointer to the wrong place; here the task is dead.",
+    ),
+    ("bug-on", "A BUG() or BUG_ON() in kernel code: its condition holds. The task is dead."),
+    ("panic", "panic() was called: nothing runs any more."),
+    (
+        "endless-loop",
+        "A task goes round without end, and without anything that another CPU could change: a soft lockup.",
+    ),
+    (
+        "out-of-memory",
+        "The limit of simulated memory is reached. It is a limit of the simulation, and says nothing about the kernel.",
+    ),
+];
+
+impl Report<'_> {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+    /// The line that people search a log for.
+    fn title(&mut self) {
+        let title = self.finding.to_string();
+        self.line(&title);
+    }
+    /// `lookup/2`
+    fn task(&self, access: &Access) -> String {
+        format!("{}/{}", self.words.bus.name(access.task), access.id.0)
+    }
+    /// Who met it, and where.
+    fn cpu_line(&mut self) {
+        let by = self.finding.by;
+        let comm = self.words.bus.name(by.task);
+        let line = format!("CPU: {} PID: {} Comm: {comm} Step: {}", self.cpu, by.id.0, by.step);
+        self.line(&line);
+    }
+    /// The functions that the task was in, innermost first.
+    fn call_trace(&mut self) {
+        self.line("Call Trace:");
+        self.frames();
+    }
+    fn frames(&mut self) {
+        let (by, stack) = (self.finding.by, &self.finding.stack);
+        let mut frames = Vec::new();
+        for (index, frame) in stack.iter().enumerate().rev() {
+            // Of the innermost function the very line is known, of the others where they begin.
+            let loc = if index + 1 == stack.len() { by.loc } else { frame.loc };
+            let argument = self.words.argument(frame.arg);
+            frames.push(format!(" {}({argument})  {}", frame.function.name, place(loc)));
+        }
+        if frames.is_empty() {
+            frames.push(format!(" {}  {}", by.function, place(by.loc)));
+        }
+        for frame in frames {
+            self.line(&frame);
+        }
+    }
+    /// `Freed by task put/3:` and the function.
+    fn access(&mut self, what: &str, access: &Access) {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{what} by task {}, step {}:", self.task(access), access.step);
+        self.line(&text);
+        let line = format!(" {}  {}", access.function, place(access.loc));
+        self.line(&line);
+    }
+}
+
+/// `crates/netns/src/refs.rs:17`
+pub(crate) fn place(loc: Loc) -> String {
+    format!("{}:{}", loc.file(), loc.line())
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! JSON lines. Every line is an object with a `reason` and the number of the format; fields keep their names and
+//! their order.
+
+use machine::{Access, Bug, Bus, Cell, Finding};
+use serde::Serialize;
+
+use crate::words::{Words, plain_name};
+
+/// The format's number. It is raised when a field changes its meaning or goes.
+pub const FORMAT: u32 = 1;
+
+/// The verdict of a run, as [`result`] writes it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome<'a> {
+    /// The scenario's file.
+    pub file: &'a str,
+    /// The run's name.
+    pub run: &'a str,
+    /// Whether everything was as expected.
+    pub ok: bool,
+    /// How the execution ended.
+    pub outcome: &'a str,
+    /// How many operations it had.
+    pub steps: u64,
+    /// Its trace hash.
+    pub hash: String,
+    /// Its seed, if it had one.
+    pub seed: Option<u64>,
+    /// Its schedule, if it had one.
+    pub schedule: Option<&'a str>,
+    /// The schedule that repeats it in any case.
+    pub recorded: &'a str,
+    /// The codes of its findings.
+    pub findings: Vec<&'a str>,
+    /// What was not as expected.
+    pub failures: Vec<String>,
+    /// The command that repeats it.
+    pub replay: &'a str,
+    /// What is left at the end.
+    pub end_state: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Line<T> {
+    reason: &'static str,
+    format: u32,
+    #[serde(flatten)]
+    content: T,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    file: &'a str,
+    run: &'a str,
+    code: &'static str,
+    title: String,
+    cpu: u32,
+    by: Who,
+    object: Option<Object<'a>>,
+    access: Option<&'static str>,
+    marked: Option<bool>,
+    allocated: Option<Who>,
+    freed: Option<Who>,
+    earlier: Option<Who>,
+    waits_for: Option<&'a str>,
+    holders: Vec<Who>,
+    stack: Vec<Call>,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    name: &'a str,
+    r#type: &'static str,
+    cache: &'static str,
+    size: usize,
+    offset: usize,
+    field: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Who {
+    task: String,
+    pid: u32,
+    function: &'static str,
+    file: &'static str,
+    line: u32,
+    step: u64,
+}
+
+#[derive(Serialize)]
+struct Call {
+    function: &'static str,
+    argument: String,
+    file: &'static str,
+    line: u32,
+}
+
+/// The line of a run's verdict.
+pub fn result(outcome: &Outcome<'_>) -> String {
+    line("result", outcome)
+}
+
+/// The line of a finding that was made on `cpu`, while `bus` is still that of the run.
+pub fn finding(bus: &Bus, file: &str, run: &str, finding: &Finding, cpu: u32) -> String {
+    let who = |access: &Access| Who {
+        task: bus.name(access.task),
+        pid: access.id.0,
+        function: access.function,
+        file: access.loc.file(),
+        line: access.loc.line(),
+        step: access.step,
+    };
+    let words = Words { bus };
+    let mut found = Found {
+        file,
+        run,
+        code: finding.code(),
+        title: finding.to_string(),
+        cpu,
+        by: who(&finding.by),
+        object: None,
+        access: None,
+        marked: None,
+        allocated: None,
+        freed: None,
+        earlier: None,
+        waits_for: None,
+        holders: Vec::new(),
+        stack: Vec::new(),
+        text: crate::finding::text(bus, finding, cpu),
+    };
+    found.stack.extend(finding.stack.iter().rev().map(|frame| Call {
+        function: frame.function.name,
+        argument: words.argument(frame.arg),
+        file: frame.loc.file(),
+        line: frame.loc.line(),
+    }));
+    match &finding.bug {
+        Bug::UseAfterFree { cell, kind, allocated, freed } => {
+            (found.object, found.access) = (Some(object(cell)), Some(kind.name()));
+            (found.allocated, found.freed) = (Some(who(allocated)), Some(who(freed)));
+        }
+        Bug::DoubleFree { cell, allocated, freed } => {
+            (found.object, found.access) = (Some(object(cell)), Some("free"));
+            (found.allocated, found.freed) = (Some(who(allocated)), Some(who(freed)));
+        }
+        Bug::InvalidFree { cell } => (found.object, found.access) = (Some(object(cell)), Some("free")),
+        Bug::OutOfBounds { cell, kind, allocated, .. } => {
+            (found.object, found.access) = (Some(object(cell)), Some(kind.name()));
+            found.allocated = Some(who(allocated));
+        }
+        Bug::DataRace { cell, kind, marked, earlier, .. } => {
+            (found.object, found.access) = (Some(object(cell)), Some(kind.name()));
+            (found.marked, found.earlier) = (Some(*marked), Some(who(earlier)));
+        }
+        Bug::UnorderedFree { cell, used } => {
+            (found.object, found.access) = (Some(object(cell)), Some("free"));
+            found.earlier = Some(who(used));
+        }
+        Bug::Deadlock { what, holders, .. } => {
+            found.waits_for = Some(what);
+            found.holders.extend(holders.iter().map(who));
+        }
+        Bug::Oops { .. } | Bug::BadUnlock { .. } | Bug::SleepInAtomic { .. } | Bug::Warning { .. } => {}
+    }
+    line("finding", found)
+}
+
+fn object(cell: &Cell) -> Object<'_> {
+    Object {
+        name: &cell.object,
+        r#type: cell.class,
+        cache: cell.cache,
+        size: cell.size,
+        offset: cell.offset,
+        field: cell.field.map(plain_name),
+    }
+}
+
+fn line<T: Serialize>(reason: &'static str, content: T) -> String {
+    // Only maps whose keys are no strings cannot be written, and there are none.
+    serde_json::to_string(&Line { reason, format: FORMAT, content }).unwrap_or_default()
+}

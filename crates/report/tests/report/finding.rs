@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Reports of findings made by hand.
+
+use crate::common::Told;
+use machine::{BadPointer, Bug, Fault, Kind, Locking, Op};
+use report::{Detail, finding, json};
+
+fn told() -> Told {
+    Told::new(Detail::Telling, 2, &[("put", 0), ("lookup", 1)])
+}
+
+/// The report, with the lines of this crate's tests made equal.
+fn text(told: &Told, bug: Bug) -> String {
+    let text = finding::text(&told.bus, &told.finding(bug), 1);
+    let lines = text.lines().map(|line| match line.split_once("  crates/") {
+        Some((function, _)) => format!("{function}  FILE:LINE\n"),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+#[test]
+fn kasan() {
+    let told = told();
+    let bug = told.use_after_free().bug;
+    assert_eq!(
+        text(&told, bug),
+        "\
+==================================================================
+BUG: KASAN: slab-use-after-free in get_net: write of net 1
+Write of size 8 at addr ffff888004000008 by task lookup/1
+
+CPU: 1 PID: 1 Comm: lookup Step: 7
+Call Trace:
+ get_net(net 1)  FILE:LINE
+ get_net_ns_by_id()  FILE:LINE
+
+Allocated by task put/0, step 7:
+ net_alloc  FILE:LINE
+
+Freed by task put/0, step 7:
+ net_free  FILE:LINE
+
+The buggy address belongs to the object at ffff888004000008, net 1,
+ which belongs to the cache net_namespace of size 24
+The buggy address is located 0 bytes inside of
+ 24-byte region [ffff888004000008, ffff888004000020) (struct net, count)
+==================================================================
+"
+    );
+}
+
+#[test]
+fn kcsan() {
+    let told = told();
+    let bug = Bug::DataRace {
+        cell: told.cell(),
+        kind: Kind::Read,
+        marked: true,
+        earlier: told.access(0, "put_net"),
+        earlier_kind: Kind::Write,
+        earlier_marked: false,
+    };
+    let text = text(&told, bug);
+    assert!(text.contains("\nBUG: KCSAN: data-race in put_net / get_net: net 1->count\n"), "{text}");
+    assert!(
+        text.contains("\nwrite to 0xffff888004000008 of 8 bytes by task put/0, step 7:\n put_net "),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nread (marked) to 0xffff888004000008 of 8 bytes by task lookup/1 on cpu 1,"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_hung_task_names_the_holder() {
+    let told = told();
+    let bug = Bug::Deadlock {
+        what: "net_mutex".to_owned(),
+        op: Op::Lock(told.net_mutex, Locking::Mutex),
+        holders: vec![told.access(0, "cleanup_net")],
+    };
+    let text = text(&told, bug);
+    assert!(text.starts_with("INFO: task blocked for ever in get_net: net_mutex\n"), "{text}");
+    assert!(
+        text.contains("It waits for net_mutex (mutex_lock).\nHeld by put/0 since step 7:\n cleanup_net ")
+    );
+}
+
+#[test]
+fn the_first_line_of_an_oops_is_its_title() {
+    let told = told();
+    let faults = [
+        Fault::BadPointer(BadPointer::Null, machine::Addr::NULL.plus(2)),
+        Fault::BadPointer(BadPointer::ListPoison1, machine::Addr::LIST_POISON1),
+        Fault::TypeConfusion { link: told.net, expected: "struct list" },
+        Fault::Bug("a < b"),
+        Fault::Panic("no memory"),
+    ];
+    for fault in faults {
+        let bug = Bug::Oops { fault, target: "net 1".to_owned() };
+        let text = text(&told, bug.clone());
+        assert_eq!(text.lines().next(), Some(told.finding(bug).to_string().as_str()));
+        assert!(text.contains("\nRIP: get_net  FILE:LINE\n"), "{text}");
+    }
+}
+
+#[test]
+fn every_code_is_explained() {
+    let told = told();
+    let bugs = [
+        told.use_after_free().bug,
+        Bug::BadUnlock { what: String::new() },
+        Bug::SleepInAtomic { what: "x", preempt_count: 1, rcu_nesting: 0 },
+        Bug::Warning { what: "x" },
+        Bug::InvalidFree { cell: told.cell() },
+        Bug::Oops { fault: Fault::EndlessLoop, target: String::new() },
+    ];
+    for bug in bugs {
+        let code = told.finding(bug).code();
+        assert!(finding::explain(code).is_some(), "{code}");
+    }
+    assert_eq!(finding::explain("no such code"), None);
+}
+
+#[test]
+fn json_lines_have_stable_names() {
+    let told = told();
+    let line = json::finding(&told.bus, "a.json", "blind", &told.use_after_free(), 1);
+    let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let keys: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert!(
+        line.starts_with(r#"{"reason":"finding","format":1,"file":"a.json","run":"blind","code":"#),
+        "{line}"
+    );
+    assert_eq!(value["by"]["task"], "lookup");
+    assert_eq!(value["object"]["name"], "net 1");
+    assert_eq!(value["freed"]["function"], "net_free");
+    assert_eq!(value["stack"][0]["function"], "get_net");
+    assert!(keys.contains(&"text") && !line.contains('\n'));
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The arguments.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The network-namespace core of Linux v4.11 on a simulated machine: runs scenarios, in which every scheduling
+/// decision is chosen, recorded and replayable.
+#[derive(Debug, Parser)]
+#[command(name = "sim", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// Colours: `auto` if the output is a terminal and NO_COLOR is not set.
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub(crate) color: When,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   everything is as expected
+  1   a finding, or an expectation that does not hold
+  2   the arguments make no sense, or a scenario is invalid
+  3   inconclusive: a limit ended an execution
+  4   a schedule could not be followed, or a recording differs
+  70  a bug in sim
+  74  a file cannot be read, or the output cannot be written";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs scenarios: one with its timeline, several with a line each.
+    Run(RunArguments),
+    /// Checks scenarios without running them.
+    Check {
+        /// Scenarios, or directories of them.
+        #[arg(required = true, value_name = "FILE|DIR")]
+        paths: Vec<String>,
+    },
+    /// Lists scenarios: name, number of runs, the findings that they expect, title.
+    List {
+        /// A directory of scenarios.
+        #[arg(default_value = "scenarios", value_name = "DIR")]
+        path: String,
+    },
+    /// Explains the code of an error in a scenario (S006) or of a finding (kasan-use-after-free).
+    Explain {
+        /// The code.
+        code: String,
+    },
+    /// Runs recordings of the original C file against the port: agree, differ, or skipped, for each sequence.
+    Oracle {
+        /// Recordings: JSON lines.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
+    /// Lists which kernel functions the runs of which scenarios enter.
+    Coverage {
+        /// A directory of scenarios.
+        #[arg(default_value = "scenarios", value_name = "DIR")]
+        path: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    /// Scenarios, or directories of them.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub(crate) paths: Vec<String>,
+    /// Only the run of this name; a run without one is called by its number, from 1.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) run: Option<String>,
+    /// Schedules at random from this seed, instead of as the scenario says. Its expectations are not judged then.
+    #[arg(long, value_name = "N", conflicts_with = "schedule")]
+    pub(crate) seed: Option<u64>,
+    /// Schedules by this text, instead of as the scenario says: `put until __put_net, lookup*3, put`. Its expectations
+    /// are not judged then.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) schedule: Option<String>,
+    /// Ends an execution after so many operations, instead of as the scenario says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_steps: Option<u64>,
+    /// For people, or JSON lines: findings, then the result of each run.
+    #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
+    pub(crate) message_format: Format,
+    /// Shows everything: timelines of several scenarios, every memory access, the boot.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Human,
+    Json,
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `sim coverage`: which kernel functions are entered by which scenarios.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use lab::run::{Lab, RunOptions};
+use report::{Detail, Timeline};
+
+use crate::{
+    code::{Code, Stop},
+    files,
+    out::Out,
+};
+
+pub(crate) fn coverage(path: &str, out: &mut Out) -> Result<Code, Stop> {
+    let mut worst = Code::Clean;
+    let mut entered: BTreeSet<(&'static str, String)> = BTreeSet::new();
+    for found in files::find(&[path.to_owned()])? {
+        let loaded = match files::load(&found, out)? {
+            Ok(loaded) => loaded,
+            Err(code) => {
+                worst = worst.max(code);
+                continue;
+            }
+        };
+        let mut lab = Lab::new(Arc::clone(&loaded.scenario));
+        for run in &loaded.scenario.runs {
+            // Nobody looks at what it remembers.
+            let mut watcher = Timeline::new(Detail::Telling, 0);
+            let report = lab
+                .run(run, &RunOptions::default(), &mut watcher, Timeline::in_words)
+                .map_err(Stop::usage)?;
+            entered.extend(report.entered.into_iter().map(|function| (function, loaded.name.clone())));
+        }
+    }
+    for (function, scenario) in entered {
+        out.line(&format!("{function}\t{scenario}"))?;
+    }
+    Ok(worst)
+}

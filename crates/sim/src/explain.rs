@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `sim explain`: a paragraph for every code.
+
+use crate::{
+    code::{Code, Stop},
+    out::Out,
+    run::wrap,
+};
+
+pub(crate) fn explain(code: &str, out: &mut Out) -> Result<Code, Stop> {
+    let text = report::finding::explain(code).or_else(|| scenario::explain(code));
+    let Some(text) = text else {
+        let known: Vec<&str> = report::finding::EXPLANATIONS.iter().map(|(code, _)| *code).collect();
+        let known = wrap(&format!("Findings: {}.", known.join(", ")), 100);
+        return Err(Stop::usage(format_args!(
+            "there is no code `{code}`\n{known}\nErrors in scenarios: S and three digits."
+        )));
+    };
+    out.line(&format!("{}\n", out.paint.heading(code)))?;
+    out.line(&wrap(text, 100))?;
+    Ok(Code::Clean)
+}

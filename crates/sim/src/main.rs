@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The command line. The only crate that prints and that reads arguments and files.
+
+mod args;
+mod check;
+mod code;
+mod coverage;
+mod explain;
+mod files;
+mod list;
+mod oracle;
+mod out;
+mod run;
+
+use std::process::ExitCode;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use code::{Code, Stop};
+use out::Out;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = Out::new(arguments.color);
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, &mut out),
+        Command::Check { paths } => check::check(&paths, &mut out),
+        Command::List { path } => list::list(&path, &mut out),
+        Command::Explain { code } => explain::explain(&code, &mut out),
+        Command::Oracle { files } => oracle::oracle(&files, &mut out),
+        Command::Coverage { path } => coverage::coverage(&path, &mut out),
+    };
+    let result = result.and_then(|code| out.flush().map(|()| code));
+    let code = match result {
+        Ok(code) => code,
+        // Whoever reads has read enough.
+        Err(Stop::Unread) => Code::Clean,
+        Err(Stop::Because(code, message)) => match out.message(&format!("error: {message}")) {
+            Ok(()) => code,
+            Err(_) => Code::Io,
+        },
+    };
+    code.into()
+}

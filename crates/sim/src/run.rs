@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `sim run`: runs scenarios, and says what became of each run.
+
+mod human;
+mod verdict;
+
+use std::sync::Arc;
+
+use lab::run::{Decider, Lab, RunOptions, RunReport};
+use report::{Detail, Timeline, json};
+use scenario::Run;
+
+use crate::{
+    args::{Format, RunArguments},
+    code::{Code, Stop},
+    files::{self, Loaded},
+    out::Out,
+};
+pub(crate) use human::wrap;
+use verdict::Verdict;
+
+/// How many things a timeline shows; and how many where everything is shown.
+const ROOM: usize = 4000;
+const ROOM_FOR_EVERYTHING: usize = 1 << 20;
+
+pub(crate) fn run(arguments: &RunArguments, out: &mut Out) -> Result<Code, Stop> {
+    let found = files::find(&arguments.paths)?;
+    let is_one = found.len() == 1 && arguments.paths.first() == Some(&found[0].path);
+    let mut session = Session::new(arguments, is_one || arguments.verbose);
+    for found in &found {
+        match files::load(found, out)? {
+            Ok(loaded) => session.scenario(&loaded, out)?,
+            Err(code) => {
+                session.code = session.code.max(code);
+                session.invalid += 1;
+            }
+        }
+    }
+    session.end(is_one, out)
+}
+
+/// One call of `sim run`.
+#[derive(Debug)]
+struct Session<'a> {
+    arguments: &'a RunArguments,
+    options: RunOptions,
+    /// Whether timelines are shown.
+    detailed: bool,
+    code: Code,
+    scenarios: usize,
+    runs: usize,
+    failed: usize,
+    invalid: usize,
+}
+
+impl<'a> Session<'a> {
+    fn new(arguments: &'a RunArguments, detailed: bool) -> Self {
+        let schedule = arguments.schedule.clone().map(Decider::Schedule);
+        let decider = arguments.seed.map(Decider::Seed).or(schedule);
+        let options = RunOptions { decider, max_steps: arguments.max_steps };
+        let code = Code::Clean;
+        Session { arguments, options, detailed, code, scenarios: 0, runs: 0, failed: 0, invalid: 0 }
+    }
+
+    fn scenario(&mut self, loaded: &Loaded, out: &mut Out) -> Result<(), Stop> {
+        let scenario = loaded.scenario.clone();
+        let wanted = |run: &&Run| self.arguments.run.as_ref().is_none_or(|name| *name == run.name);
+        let runs: Vec<&Run> = scenario.runs.iter().filter(wanted).collect();
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let is_human = self.arguments.message_format == Format::Human;
+        if is_human && self.detailed {
+            human::title(loaded, out)?;
+        }
+        let mut lab = Lab::new(Arc::clone(&scenario));
+        let mut verdicts = Vec::new();
+        for run in &runs {
+            let mut timeline = self.timeline(loaded);
+            let report =
+                lab.run(run, &self.options, &mut timeline, Timeline::in_words).map_err(Stop::usage)?;
+            let verdict = Verdict::of(&report, self.options.decider.is_some(), self.arguments, loaded);
+            self.code = self.code.max(verdict.code);
+            match self.arguments.message_format {
+                Format::Json => Self::json(loaded, &lab, &report, &verdict, out)?,
+                Format::Human if self.detailed => {
+                    human::run(&lab, &report, &timeline, &verdict, out)?;
+                }
+                Format::Human => {}
+            }
+            verdicts.push((report, verdict));
+        }
+        self.scenarios += 1;
+        self.runs += verdicts.len();
+        self.failed += usize::from(verdicts.iter().any(|(_, verdict)| verdict.code != Code::Clean));
+        if is_human && !self.detailed {
+            human::line(loaded, &verdicts, out)?;
+        }
+        Ok(())
+    }
+
+    fn timeline(&self, loaded: &Loaded) -> Timeline {
+        if self.arguments.verbose {
+            return Timeline::new(Detail::Everything, ROOM_FOR_EVERYTHING);
+        }
+        let timeline = Timeline::new(Detail::Telling, if self.detailed { ROOM } else { 0 });
+        // Every scenario boots; what that means, the one that does nothing else shows.
+        if loaded.scenario.steps() > 0 { timeline.folding(&["net_ns_init"]) } else { timeline }
+    }
+
+    fn json(
+        loaded: &Loaded,
+        lab: &Lab,
+        report: &RunReport,
+        verdict: &Verdict,
+        out: &mut Out,
+    ) -> Result<(), Stop> {
+        for found in &report.findings {
+            out.line(&json::finding(lab.bus(), &loaded.path, &report.name, &found.finding, found.cpu))?;
+        }
+        let end_state = report.end_state.to_string();
+        let (seed, schedule) = match &report.decider {
+            Decider::First => (None, None),
+            Decider::Seed(seed) => (Some(*seed), None),
+            Decider::Schedule(schedule) => (None, Some(schedule.as_str())),
+        };
+        out.line(&json::result(&json::Outcome {
+            file: &loaded.path,
+            run: &report.name,
+            ok: verdict.code == Code::Clean,
+            outcome: verdict.outcome,
+            steps: report.steps,
+            hash: format!("{:016x}", report.hash),
+            seed,
+            schedule,
+            recorded: &report.recorded,
+            findings: report.findings.iter().map(|found| found.finding.code()).collect(),
+            failures: verdict.failures.clone(),
+            replay: &verdict.replay,
+            end_state: end_state.lines().collect(),
+        }))
+    }
+
+    fn end(&self, is_one: bool, out: &mut Out) -> Result<Code, Stop> {
+        if self.runs == 0 && self.invalid == 0 {
+            let name = self.arguments.run.as_deref().unwrap_or_default();
+            return Err(Stop::usage(format_args!("no run is called `{name}`")));
+        }
+        if !is_one && self.arguments.message_format == Format::Human {
+            human::summary(self.scenarios, self.runs, self.failed, self.invalid, out)?;
+        }
+        Ok(self.code)
+    }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What people read of runs.
+
+use lab::run::{Decider, Lab, RunReport};
+use report::{Paint, Timeline};
+
+use super::verdict::Verdict;
+use crate::{
+    code::{Code, Stop},
+    files::Loaded,
+    out::Out,
+};
+
+/// What people read has so many columns; a timeline may need some more.
+const WIDTH: usize = 100;
+const TIMELINE_WIDTH: usize = 120;
+
+/// What a scenario is about.
+pub(crate) fn title(loaded: &Loaded, out: &mut Out) -> Result<(), Stop> {
+    out.line(&out.paint.heading(&wrap(&loaded.scenario.title, WIDTH)))?;
+    let note = loaded.scenario.note.trim();
+    if !note.is_empty() {
+        out.line("")?;
+        out.line(&wrap(note, WIDTH))?;
+    }
+    out.line("")
+}
+
+/// A run with everything that is known of it.
+pub(crate) fn run(
+    lab: &Lab,
+    report: &RunReport,
+    timeline: &Timeline,
+    verdict: &Verdict,
+    out: &mut Out,
+) -> Result<(), Stop> {
+    let paint = out.paint;
+    let patches = &report.patches;
+    let patched =
+        if patches.is_empty() { "v4.11".to_owned() } else { format!("v4.11 + {}", patches.join(" + ")) };
+    let head = format!("=== {}: {patched}, {} ", report.name, decider(&report.decider));
+    let rule = "=".repeat(WIDTH.saturating_sub(head.chars().count()).max(3));
+    out.line(&paint.heading(&format!("{head}{rule}")))?;
+    out.line("")?;
+    out.text(&timeline.render(lab.bus(), TIMELINE_WIDTH, paint))?;
+    out.line("")?;
+    for found in &report.findings {
+        out.line(&report::finding::text(lab.bus(), &found.finding, found.cpu))?;
+    }
+    out.line(&paint.heading("At the end:"))?;
+    for line in report.end_state.to_string().lines() {
+        out.line(&format!("  {line}"))?;
+    }
+    out.line("")?;
+    verdict_line(report, verdict, out)
+}
+
+fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<(), Stop> {
+    let findings = match (report.findings.len(), report.judged) {
+        (0, _) => String::new(),
+        (1, true) => ", 1 finding".to_owned(),
+        (n, _) => format!(", {n} finding{}", if n == 1 { "" } else { "s" }),
+    };
+    let expected = if report.judged && verdict.code == Code::Clean && !findings.is_empty() {
+        " as expected"
+    } else {
+        ""
+    };
+    out.line(&format!(
+        "{} {} after {} steps{findings}{expected}, {}, hash {:016x}",
+        word(verdict.code, out.paint),
+        verdict.outcome,
+        report.steps,
+        decider(&report.decider),
+        report.hash,
+    ))?;
+    for failure in &verdict.failures {
+        out.line(&format!("       {}", failure.replace('\n', "\n       ")))?;
+    }
+    out.line(&format!("       {}", out.paint.faint(&verdict.replay)))?;
+    out.line("")
+}
+
+/// A scenario in one line, and what failed in it.
+pub(crate) fn line(loaded: &Loaded, verdicts: &[(RunReport, Verdict)], out: &mut Out) -> Result<(), Stop> {
+    let worst = verdicts.iter().map(|(_, verdict)| verdict.code).max().unwrap_or_default();
+    let (word, runs) = (word(worst, out.paint), count(verdicts.len(), "run"));
+    let codes: std::collections::BTreeSet<&str> = verdicts
+        .iter()
+        .flat_map(|(report, _)| report.findings.iter().map(|found| found.finding.code()))
+        .collect();
+    let codes: Vec<&str> = codes.into_iter().collect();
+    let found = if codes.is_empty() { String::new() } else { format!("  [{}]", codes.join(", ")) };
+    out.line(&format!("{word} {:<40} {runs:>7}  {}{found}", loaded.name, loaded.scenario.title))?;
+    for (report, verdict) in verdicts.iter().filter(|(_, verdict)| verdict.code != Code::Clean) {
+        out.line(&format!("       {}: {} after {} steps", report.name, verdict.outcome, report.steps))?;
+        for failure in &verdict.failures {
+            out.line(&format!("         {}", failure.replace('\n', "\n         ")))?;
+        }
+        out.line(&format!("         {}", out.paint.faint(&verdict.replay)))?;
+    }
+    Ok(())
+}
+
+/// The last line.
+pub(crate) fn summary(
+    scenarios: usize,
+    runs: usize,
+    failed: usize,
+    invalid: usize,
+    out: &mut Out,
+) -> Result<(), Stop> {
+    let mut text = format!("{}, {}", count(scenarios, "scenario"), count(runs, "run"));
+    if failed + invalid == 0 {
+        text.push_str(": ok");
+    }
+    if failed > 0 {
+        text.push_str(&format!(": {failed} failed"));
+    }
+    if invalid > 0 {
+        text.push_str(&format!("; {invalid} invalid"));
+    }
+    let text = if failed + invalid == 0 { out.paint.good(&text) } else { out.paint.bad(&text) };
+    out.line(&format!("\n{text}"))
+}
+
+fn word(code: Code, paint: Paint) -> String {
+    match code {
+        Code::Clean => paint.good("ok    "),
+        Code::Inconclusive => paint.bad("??????"),
+        _ => paint.bad("FAILED"),
+    }
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Who decided, in words.
+fn decider(decider: &Decider) -> String {
+    match decider {
+        Decider::First => "nobody preempted".to_owned(),
+        Decider::Seed(seed) => format!("seed {seed}"),
+        Decider::Schedule(schedule) => {
+            let items: Vec<&str> =
+                schedule.split([',', '\n', ';']).map(str::trim).filter(|item| !item.is_empty()).collect();
+            format!("schedule `{}`", items.join(", "))
+        }
+    }
+}
+
+/// Paragraphs of lines of at most `width` characters.
+pub(crate) fn wrap(text: &str, width: usize) -> String {
+    let paragraphs = text.split('\n').map(|paragraph| {
+        let mut lines = vec![String::new()];
+        for word in paragraph.split_whitespace() {
+            let last = lines.last_mut().expect("there is always a line");
+            if last.is_empty() {
+                last.push_str(word);
+            } else if last.chars().count() + 1 + word.chars().count() <= width {
+                last.push(' ');
+                last.push_str(word);
+            } else {
+                lines.push(word.to_owned());
+            }
+        }
+        lines.join("\n")
+    });
+    paragraphs.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn paragraphs_are_wrapped_one_by_one() {
+        assert_eq!(wrap("a bb ccc\n\ndddddd e", 4), "a bb\nccc\n\ndddddd\ne");
+        assert_eq!(wrap("", 4), "");
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The verdict on a run, and the command that repeats it.
+
+use lab::run::{Decider, Limit, Outcome, RunReport};
+
+use crate::{args::RunArguments, code::Code, files::Loaded};
+
+/// What there is to say about a run at its end.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) code: Code,
+    /// How the execution ended, in a word.
+    pub(crate) outcome: &'static str,
+    /// What is not as it should be.
+    pub(crate) failures: Vec<String>,
+    /// The command that repeats it.
+    pub(crate) replay: String,
+}
+
+impl Verdict {
+    /// `overridden`: whether somebody else decided than the scenario says.
+    pub(crate) fn of(
+        report: &RunReport,
+        overridden: bool,
+        arguments: &RunArguments,
+        loaded: &Loaded,
+    ) -> Self {
+        let mut failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
+        let code = match report.outcome {
+            Outcome::Limit(limit) => {
+                failures.push(limit_reached(limit).to_owned());
+                Code::Inconclusive
+            }
+            _ if report.diverged.is_some() => Code::Diverged,
+            Outcome::Abandoned => {
+                failures.push("the execution was ended without a reason: this is a bug in sim".to_owned());
+                Code::Internal
+            }
+            _ if overridden && !report.findings.is_empty() => {
+                failures.extend(report.findings.iter().map(|found| found.finding.to_string()));
+                Code::Finding
+            }
+            _ if !failures.is_empty() => Code::Finding,
+            _ => Code::Clean,
+        };
+        failures.extend(report.diverged.as_ref().map(ToString::to_string));
+        Verdict {
+            code,
+            outcome: outcome(report.outcome),
+            failures,
+            replay: replay(report, arguments, loaded),
+        }
+    }
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Deadlock => "deadlock",
+        Outcome::Panic => "panic",
+        Outcome::Stopped => "stopped at the first finding",
+        Outcome::Limit(_) => "ended by a limit",
+        Outcome::Abandoned => "abandoned",
+    }
+}
+
+fn limit_reached(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Steps => "inconclusive: the limit of operations is reached; see --max-steps",
+        Limit::Tasks => "inconclusive: the limit of tasks is reached",
+        Limit::Memory => "inconclusive: the limit of simulated memory is reached",
+    }
+}
+
+/// The command that repeats a run.
+fn replay(report: &RunReport, arguments: &RunArguments, loaded: &Loaded) -> String {
+    let mut command = format!("sim run {} --run {}", quoted(&loaded.path), quoted(&report.name));
+    if arguments.seed.is_some() || arguments.schedule.is_some() {
+        match &report.decider {
+            Decider::First => {}
+            Decider::Seed(seed) => command.push_str(&format!(" --seed {seed}")),
+            Decider::Schedule(schedule) => command.push_str(&format!(" --schedule {}", quoted(schedule))),
+        }
+    }
+    if let Some(max_steps) = arguments.max_steps {
+        command.push_str(&format!(" --max-steps {max_steps}"));
+    }
+    command
+}
+
+/// As a shell reads it as one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=+,:@%".contains(c);
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_for_a_shell() {
+        assert_eq!(quoted("scenarios/a-b.json"), "scenarios/a-b.json");
+        assert_eq!(quoted("put until f#2, lookup*3"), "'put until f#2, lookup*3'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Exit codes, and who is told what.
+
+use std::{io::Read, process::Stdio};
+
+use crate::common::{command, sim};
+
+const RACE: &str = "scenarios/get_net_ns_by_id-vs-last-put.json";
+
+fn code(arguments: &[&str]) -> i32 {
+    let called = sim(arguments);
+    assert!(!called.stderr.contains("panicked"), "{arguments:?}: {}", called.stderr);
+    called.code.expect("an exit code")
+}
+
+#[test]
+fn clean() {
+    assert_eq!(code(&["run", "scenarios/boot.json"]), 0);
+    assert_eq!(code(&["check", "scenarios"]), 0);
+    assert_eq!(code(&["list"]), 0);
+    assert_eq!(code(&["coverage"]), 0);
+    assert_eq!(code(&["explain", "kasan-use-after-free"]), 0);
+    assert_eq!(code(&["explain", "S006"]), 0);
+    assert_eq!(code(&["--help"]), 0);
+}
+
+#[test]
+fn all_scenarios_are_clean() {
+    let called = sim(&["run", "scenarios"]);
+    assert_eq!(called.code, Some(0), "{}{}", called.stdout, called.stderr);
+    let last = called.stdout.lines().last().expect("a summary");
+    assert!(last.ends_with(": ok"), "{last}");
+}
+
+#[test]
+fn findings_are_expected_only_where_the_scenario_decides() {
+    let called = sim(&["run", RACE, "--run", "v4.11"]);
+    assert_eq!(called.code, Some(0), "{}", called.stdout);
+    let schedule = called.stdout.split('`').nth(1).expect("the schedule of the run").to_owned();
+    let called = sim(&["run", RACE, "--run", "v4.11", "--schedule", &schedule]);
+    assert_eq!(called.code, Some(1), "{}", called.stdout);
+}
+
+#[test]
+fn usage() {
+    assert_eq!(code(&[]), 2);
+    assert_eq!(code(&["run"]), 2);
+    assert_eq!(code(&["run", "scenarios/boot.json", "--no-such-flag"]), 2);
+    assert_eq!(code(&["run", "scenarios/boot.json", "--seed", "1", "--schedule", "main"]), 2);
+    assert_eq!(code(&["run", "scenarios/boot.json", "--seed", "-1"]), 2);
+    assert_eq!(code(&["run", "scenarios/boot.json", "--max-steps", "0"]), 2);
+    assert_eq!(code(&["run", "scenarios/boot.json", "--run", "there is none"]), 2);
+    assert_eq!(code(&["run", "scenarios/boot.json", "--schedule", "two words"]), 2);
+    assert_eq!(code(&["explain", "S999"]), 2);
+}
+
+#[test]
+fn a_limit_is_inconclusive() {
+    assert_eq!(code(&["run", "scenarios/boot.json", "--max-steps", "1"]), 3);
+    assert_eq!(code(&["run", "scenarios", "--max-steps", "1"]), 3);
+}
+
+#[test]
+fn a_schedule_that_cannot_be_followed() {
+    assert_eq!(code(&["run", "scenarios/boot.json", "--schedule", "nobody*3"]), 4);
+    assert_eq!(code(&["run", "scenarios/boot.json", "--schedule", "main until no_such_function"]), 4);
+}
+
+#[test]
+fn the_recorded_schedule_repeats_a_seed() {
+    let json = |arguments: &[&str]| {
+        let called = sim(arguments);
+        let last = called.stdout.lines().last().expect("a result").to_owned();
+        let result: serde_json::Value = serde_json::from_str(&last).expect("a JSON line");
+        result
+    };
+    let common = ["run", RACE, "--run", "v4.11", "--message-format", "json"];
+    for seed in ["1", "2", "3"] {
+        let seeded = json(&[&common[..], &["--seed", seed]].concat());
+        let recorded = seeded["recorded"].as_str().expect("a schedule");
+        let scheduled = json(&[&common[..], &["--schedule", recorded]].concat());
+        assert_eq!(seeded["hash"], scheduled["hash"], "{recorded}");
+    }
+}
+
+#[test]
+fn whoever_reads_may_stop() {
+    let mut child = command(&["run", "-v", "scenarios"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sim can be started");
+    let mut first = [0_u8; 16];
+    let mut stdout = child.stdout.take().expect("a pipe");
+    stdout.read_exact(&mut first).expect("some output");
+    drop(stdout);
+    let output = child.wait_with_output().expect("sim ends");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn colours_only_where_they_are_asked_for() {
+    assert!(!sim(&["run", "scenarios/boot.json"]).stdout.contains('\x1b'));
+    assert!(sim(&["run", "scenarios/boot.json", "--color", "always"]).stdout.contains('\x1b'));
+}

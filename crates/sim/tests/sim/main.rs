@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The command line from outside: its output, its exit codes, and what it does with bad input.
+
+mod bad_input;
+mod common;
+mod exit_codes;
+mod snapshots;
