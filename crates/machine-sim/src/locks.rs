@@ -21,7 +21,7 @@ pub(crate) struct Sync {
 impl Sim {
     pub(crate) fn lock(&mut self, task: usize, addr: Addr, how: Locking, loc: Loc) -> Option<i64> {
         self.used(task, addr, Kind::Write, loc)?;
-        let sync = self.sync_of(addr)?;
+        let Some(sync) = self.sync_of(addr) else { return Some(0) }; // behind an object is nothing
         self.stop_waiting(task, sync);
         if self.syncs[sync].holder.is_some() {
             return Some(EINTR); // only a task that is killed gets here
@@ -62,7 +62,7 @@ impl Sim {
 
     pub(crate) fn wait(&mut self, task: usize, addr: Addr, loc: Loc) -> Option<i64> {
         self.used(task, addr, Kind::Write, loc)?;
-        let sync = self.sync_of(addr)?;
+        let Some(sync) = self.sync_of(addr) else { return Some(0) };
         self.stop_waiting(task, sync);
         let count = std::mem::take(&mut self.syncs[sync].count);
         self.syncs[sync].released.acquire(&mut self.clocks, self.tasks[task].clock);

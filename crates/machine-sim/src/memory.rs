@@ -173,8 +173,9 @@ impl Sim {
         }
         let changed = update.new_value(old).is_some();
         // Nothing was ever passed on, and nothing is: no need for a table entry.
-        if order.releases() && changed || self.known_sync(place).is_some() {
-            let sync = self.sync_at(place)?;
+        if (order.releases() && changed || self.known_sync(place).is_some())
+            && let Some(sync) = self.sync_at(place)
+        {
             let released = &mut self.syncs[sync].released;
             let own = self.tasks[task].clock;
             if order.acquires() {

@@ -42,7 +42,8 @@ impl Sim {
                 self.sync_of_known(addr).is_none_or(|sync| self.syncs[sync].holder.is_none())
                     || killable && self.tasks[task].killed
             }
-            Op::Wait(addr) => self.sync_of_known(addr).is_some_and(|sync| self.syncs[sync].count > 0),
+            // Nor is there a count where a pointer leads nowhere: who follows it finds out.
+            Op::Wait(addr) => self.sync_of_known(addr).is_none_or(|sync| self.syncs[sync].count > 0),
             Op::GraceEnd => self.grace_is_over(task),
             _ => true,
         }

@@ -200,12 +200,12 @@ impl Sim {
             if let Some(outcome) = self.over {
                 return outcome;
             }
-            if self.steps >= self.config.max_steps {
-                return Outcome::Limit(Limit::Steps);
-            }
             self.find_candidates(last);
             if self.candidates.is_empty() {
                 return self.find_stuck(driver);
+            }
+            if self.steps >= self.config.max_steps {
+                return Outcome::Limit(Limit::Steps);
             }
             let choice = Choice {
                 ready: &self.candidates,
@@ -396,20 +396,21 @@ impl Sim {
         let mut outcome = Outcome::Done;
         for task in 0..self.tasks.len() {
             let Some(Announced { op, loc }) = self.announced[task] else { continue };
-            if matches!(op, Op::Wait(addr) if self.tasks[task].idle == Some(addr)) {
+            let possible = self.ready.contains(task); // it lacks only a CPU
+            if !possible && matches!(op, Op::Wait(addr) if self.tasks[task].idle == Some(addr)) {
                 continue;
             }
             driver.stuck(TaskId(task as u32), op);
             let (what, holders) = match op {
-                Op::Lock(addr, _) => {
+                Op::Lock(addr, _) if !possible => {
                     let holder = self.sync_of_known(addr).and_then(|sync| self.syncs[sync].holder);
                     (
                         self.cell(addr).to_string(),
                         holder.map(|mark| self.access_of(mark)).into_iter().collect(),
                     )
                 }
-                Op::Wait(addr) => (self.cell(addr).to_string(), Vec::new()),
-                Op::GraceEnd => {
+                Op::Wait(addr) if !possible => (self.cell(addr).to_string(), Vec::new()),
+                Op::GraceEnd if !possible => {
                     let readers = self.grace_waits_for(task);
                     let inside = readers.filter_map(|reader| self.tasks[reader.index()].reader);
                     ("a grace period".to_owned(), inside.map(|(_, mark)| self.access_of(mark)).collect())

@@ -164,6 +164,10 @@ impl Bus {
         self.say_at(Effect::Alloc(addr), loc);
         Some(addr)
     }
+    /// Gives an object a name of its own, for people.
+    pub fn name_object(&self, object: Addr, name: &str) {
+        self.memory.borrow_mut().set_name(object, name);
+    }
     /// A static variable, for as long as the machine runs.
     #[track_caller]
     pub fn alloc_static(&self, layout: &'static Layout, name: &'static str) -> Option<Addr> {

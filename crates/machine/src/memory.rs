@@ -2,7 +2,7 @@
 //! Simulated memory: objects made of cells. It knows what is where; what an access *means* (a bug, an order) a
 //! machine knows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{Addr, Layout, MAX_CELLS};
 
@@ -86,6 +86,8 @@ pub struct Memory {
     values: Vec<i64>,
     /// How many objects of each type there were.
     counts: Vec<(&'static Layout, u32)>,
+    /// What people call objects that have a name of their own, by slot.
+    names: BTreeMap<usize, String>,
     /// Freed slots by number of cells, oldest first.
     quarantine: Vec<(usize, VecDeque<usize>)>,
     max_cells: usize,
@@ -100,6 +102,7 @@ impl Memory {
         self.objects.push(None); // slot 0 is the page at NULL
         self.values.clear();
         self.counts.clear();
+        self.names.clear();
         self.quarantine.clear();
     }
 
@@ -131,6 +134,7 @@ impl Memory {
         let mut object = Object { layout, bytes, number, freed: false, name, generation: 0, start: 0, cells };
         if let Some(slot) = self.take_quarantined(cells) {
             let old = self.objects[slot].as_ref().expect("a slot in quarantine was used");
+            self.names.remove(&slot);
             object.generation = old.generation.wrapping_add(1);
             object.start = old.start;
             self.values[object.cells()].fill(0);
@@ -216,11 +220,19 @@ impl Memory {
     }
     /// What `addr` points to, in words: `net 3`, `net_generic 2`.
     pub fn describe(&self, addr: Addr) -> String {
+        if let Some(name) = self.names.get(&addr.slot()) {
+            return name.clone();
+        }
         match self.object(addr) {
             Some(Object { name: Some(name), .. }) => (*name).to_owned(),
             Some(object) => format!("{} {}", object.layout.short, object.number),
             None => format!("{addr:?}"),
         }
+    }
+
+    /// Gives an object a name of its own, for people.
+    pub fn set_name(&mut self, addr: Addr, name: &str) {
+        self.names.insert(addr.slot(), name.to_owned());
     }
 
     fn next_number(&mut self, layout: &'static Layout) -> u32 {

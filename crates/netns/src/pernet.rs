@@ -95,8 +95,10 @@ impl NetNs {
     ) -> Option<PernetOpsPtr> {
         let k = &self.k;
         let index = self.methods.borrow().len();
+        let name = methods.name.clone();
         self.methods.borrow_mut().push(methods);
         let ops = PernetOpsPtr::at(k.bus.alloc(PernetOpsPtr::layout(), PernetOpsPtr::layout().cells() * 8)?);
+        k.bus.name_object(ops.addr(), &name);
         let id = if has_id { k.bus.alloc(PernetIdPtr::layout(), 8)? } else { Addr::NULL };
         ops.methods().write(k, index).await;
         ops.id().write(k, PernetIdPtr::at(id)).await;

@@ -23,8 +23,16 @@ pub(crate) fn of_object(bus: &Bus, cell: &Cell) -> u64 {
 /// The object of this name, as [`Memory::describe`] gives it.
 fn find<'m>(memory: &'m Memory, name: &str) -> Option<&'m Object> {
     let numbered = name.rsplit_once(' ').and_then(|(short, number)| Some((short, number.parse().ok()?)));
-    (1..memory.slots()).filter_map(|slot| memory.in_slot(slot)).find(|object| match object.name {
-        Some(known) => known == name,
-        None => numbered == Some((object.layout.short, object.number)),
+    let known =
+        (1..memory.slots()).filter_map(|slot| memory.in_slot(slot)).find(|object| match object.name {
+            Some(known) => known == name,
+            None => numbered == Some((object.layout.short, object.number)),
+        });
+    known.or_else(|| {
+        // One that has a name of its own.
+        let mut slots = 1..memory.slots();
+        let slot = slots
+            .find(|slot| memory.addr_in_slot(*slot).is_some_and(|addr| memory.describe(addr) == name))?;
+        memory.in_slot(slot)
     })
 }

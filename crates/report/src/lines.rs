@@ -24,6 +24,14 @@ pub(crate) struct Line {
     pub(crate) change: Option<(Kind, String)>,
 }
 
+/// Functions that are only named.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Folded {
+    pub(crate) functions: &'static [&'static str],
+    /// Unless this one is called in them.
+    pub(crate) unless: &'static str,
+}
+
 /// The lines of a timeline, as they grow.
 pub(crate) struct Lines<'a> {
     words: Words<'a>,
@@ -31,14 +39,14 @@ pub(crate) struct Lines<'a> {
     /// Whether what says little is left out, and what says one thing is said in one line.
     folds: bool,
     /// Functions whose inside is left out.
-    folded: &'a [&'a str],
+    folded: Folded,
     pub(crate) lines: Vec<Line>,
     /// Who had each CPU last.
     on_cpu: BTreeMap<u32, TaskId>,
 }
 
 impl<'a> Lines<'a> {
-    pub(crate) fn new(words: Words<'a>, names: &'a [String], detail: Detail, folded: &'a [&'a str]) -> Self {
+    pub(crate) fn new(words: Words<'a>, names: &'a [String], detail: Detail, folded: Folded) -> Self {
         Lines {
             words,
             names,
@@ -63,7 +71,12 @@ impl<'a> Lines<'a> {
         while let Some(entry) = left.pop_front() {
             self.switch(entry);
             let (kind, text) = self.text(entry);
-            let change = if self.folds { self.fold(entry, &mut left) } else { None };
+            let is_closed = self.folds && self.is_folded(entry) && !is_followed_inside(entry, &left);
+            let change = match self.folds {
+                _ if is_closed => Some((Kind::Frame, "...".to_owned())),
+                true => self.fold(entry, &mut left),
+                false => None,
+            };
             self.lines.push(Line { cpu: Some(entry.cpu), depth: entry.depth, kind, text, change });
         }
     }
@@ -73,22 +86,20 @@ impl<'a> Lines<'a> {
     fn fold(&self, entry: &Entry, left: &mut VecDeque<&Entry>) -> Option<(Kind, String)> {
         let next = left.front().filter(|next| next.task == entry.task)?;
         match (&entry.what, &next.what) {
-            (
-                Shown::Event(What::Op(Op::Lock(lock, _), 0)),
-                Shown::Event(What::Effect(Effect::Unlock(unlocked, _))),
-            ) if lock == unlocked && entry.depth == next.depth => {
+            (Shown::Event(lock), Shown::Event(unlock))
+                if is_released(lock, unlock) && entry.depth == next.depth =>
+            {
                 left.pop_front();
                 Some((Kind::Lock, ".. unlock".to_owned()))
             }
-            (Shown::Event(What::Effect(Effect::Enter(_, arg))), Shown::Event(what)) => {
+            (Shown::Event(What::Effect(Effect::Enter(_, arg))), what) => {
                 let change =
                     self.change_of(what, Addr::from_value(*arg)).map(|change| (Kind::Update, change));
                 let folded = change.or_else(|| {
-                    let is_leaf = !matches!(what, What::Effect(Effect::Enter(..) | Effect::Spawn(_)));
                     let after = left.iter().skip(1).find(|after| after.task == entry.task);
                     let is_only =
                         next.depth == entry.depth + 1 && after.is_none_or(|after| after.depth <= entry.depth);
-                    (is_leaf && is_only).then(|| self.text(next))
+                    (is_leaf(what) && is_only).then(|| self.text(next))
                 })?;
                 left.pop_front();
                 Some(folded)
@@ -125,29 +136,51 @@ impl<'a> Lines<'a> {
             }
         }
         let shown = self.without_inside(shown);
-        let childless = childless(&shown, self.folded);
+        let childless = childless(&shown, self.folded.functions);
         let kept = shown.iter().enumerate().filter(|(index, _)| !childless.contains(index));
         kept.map(|(_, entry)| *entry).collect()
     }
 
     /// Without what happens in functions that are only named.
     fn without_inside<'e>(&self, entries: Vec<&'e Entry>) -> Vec<&'e Entry> {
+        let opened = self.opened(&entries);
         let mut inside: BTreeMap<TaskId, u32> = BTreeMap::new();
         let mut shown = Vec::new();
-        for entry in entries {
+        for (index, entry) in entries.into_iter().enumerate() {
             let is_call = matches!(entry.what, Shown::Event(_) | Shown::InWords(_));
             if is_call && inside.get(&entry.task).is_some_and(|depth| entry.depth > *depth) {
                 continue;
             }
             inside.remove(&entry.task);
-            if let Shown::Event(What::Effect(Effect::Enter(function, _))) = entry.what
-                && self.folded.contains(&function.name)
-            {
+            if self.is_folded(entry) && !opened.contains(&index) {
                 inside.insert(entry.task, entry.depth);
             }
             shown.push(entry);
         }
         shown
+    }
+
+    fn is_folded(&self, entry: &Entry) -> bool {
+        let Shown::Event(What::Effect(Effect::Enter(function, _))) = entry.what else { return false };
+        self.folded.functions.contains(&function.name)
+    }
+
+    /// The places of calls whose inside is shown all the same, because something is called there that matters.
+    fn opened(&self, entries: &[&Entry]) -> BTreeSet<usize> {
+        let mut opened = BTreeSet::new();
+        let mut within: BTreeMap<TaskId, usize> = BTreeMap::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let Shown::Event(What::Effect(Effect::Enter(function, _))) = entry.what else { continue };
+            if within.get(&entry.task).is_some_and(|outer| entries[*outer].depth >= entry.depth) {
+                within.remove(&entry.task);
+            }
+            if self.folded.unless == function.name {
+                opened.extend(within.get(&entry.task));
+            } else if self.is_folded(entry) {
+                within.entry(entry.task).or_insert(index);
+            }
+        }
+        opened
     }
 
     fn is_noise(&self, entry: &Entry, idle: &BTreeSet<Addr>) -> bool {
@@ -164,8 +197,10 @@ impl<'a> Lines<'a> {
     }
 
     /// A change of `object` or of a field of it, to stand behind the function that is about it.
-    fn change_of(&self, what: &What, object: Addr) -> Option<String> {
-        let What::Op(Op::Marked(addr, update, _) | Op::Racy(addr, update), old) = what else { return None };
+    fn change_of(&self, what: &Shown, object: Addr) -> Option<String> {
+        let Shown::Event(What::Op(Op::Marked(addr, update, _) | Op::Racy(addr, update), old)) = what else {
+            return None;
+        };
         if *update == Update::Read {
             return None;
         }
@@ -238,8 +273,7 @@ impl<'a> Lines<'a> {
     fn effect(&self, effect: Effect) -> (Kind, String) {
         match effect {
             Effect::Enter(function, arg) => {
-                let inside = if self.folds && self.folded.contains(&function.name) { " ..." } else { "" };
-                (Kind::Function, format!("{}({}){inside}", function.name, self.words.argument(arg)))
+                (Kind::Function, format!("{}({})", function.name, self.words.argument(arg)))
             }
             Effect::Leave => (Kind::Function, "}".to_owned()),
             Effect::Alloc(addr) => (Kind::Memory, format!("alloc {}", self.words.object(addr))),
@@ -278,6 +312,29 @@ impl<'a> Lines<'a> {
             Some(new) if matches!(update, Update::Write(_)) => format!("{cell} = {new}"),
             _ => format!("{cell} stays {}", self.words.value(old, 0)),
         }
+    }
+}
+
+/// Whether the next thing that a task does, it does in the function that is entered here.
+fn is_followed_inside(entry: &Entry, left: &VecDeque<&Entry>) -> bool {
+    left.iter().find(|next| next.task == entry.task).is_some_and(|next| next.depth > entry.depth)
+}
+
+/// Whether the second releases what the first has taken.
+fn is_released(lock: &What, unlock: &What) -> bool {
+    match (lock, unlock) {
+        (What::Op(Op::Lock(lock, _), 0), What::Effect(Effect::Unlock(unlocked, _))) => lock == unlocked,
+        (What::Op(Op::RcuReadLock, _), What::Effect(Effect::RcuReadUnlock)) => true,
+        _ => false,
+    }
+}
+
+/// Whether something can stand behind a function on its line.
+fn is_leaf(what: &Shown) -> bool {
+    match what {
+        Shown::Event(what) => !matches!(what, What::Effect(Effect::Enter(..) | Effect::Spawn(_))),
+        Shown::InWords(_) => true,
+        Shown::Waits(..) | Shown::Stuck(..) | Shown::Found(_) => false,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     Paint,
     columns::Columns,
     entry::{Entry, Shown, is_anything, is_telling},
-    lines,
+    lines::{Folded, Lines},
     words::Words,
 };
 
@@ -31,7 +31,7 @@ pub enum Detail {
 pub struct Timeline {
     detail: Detail,
     room: usize,
-    folded: &'static [&'static str],
+    folded: Folded,
     first: Vec<Entry>,
     last: VecDeque<Entry>,
     left_out: u64,
@@ -49,7 +49,7 @@ impl Timeline {
         Timeline {
             detail,
             room: room.max(2),
-            folded: &[],
+            folded: Folded::default(),
             first: Vec::new(),
             last: VecDeque::new(),
             left_out: 0,
@@ -60,10 +60,10 @@ impl Timeline {
             waiting: None,
         }
     }
-    /// Shows of these functions only that they are called, unless everything is shown.
+    /// Shows of these functions only that they are called, unless `unless` is called in them, or everything is shown.
     #[must_use]
-    pub fn folding(mut self, functions: &'static [&'static str]) -> Self {
-        self.folded = functions;
+    pub fn folding(mut self, functions: &'static [&'static str], unless: &'static str) -> Self {
+        self.folded = Folded { functions, unless };
         self
     }
     /// How many things there was no room for.
@@ -74,7 +74,7 @@ impl Timeline {
     pub fn render(&self, bus: &Bus, width: usize, paint: Paint) -> String {
         let words = Words { bus };
         let names: Vec<String> = self.names.iter().map(|name| bus.name(*name)).collect();
-        let mut lines = lines::Lines::new(words, &names, self.detail, self.folded);
+        let mut lines = Lines::new(words, &names, self.detail, self.folded);
         lines.add_all(self.first.iter());
         if self.left_out > 0 {
             lines.gap(self.left_out);

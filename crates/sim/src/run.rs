@@ -104,8 +104,11 @@ impl<'a> Session<'a> {
             return Timeline::new(Detail::Everything, ROOM_FOR_EVERYTHING);
         }
         let timeline = Timeline::new(Detail::Telling, if self.detailed { ROOM } else { 0 });
-        // Every scenario boots; what that means, the one that does nothing else shows.
-        if loaded.scenario.steps() > 0 { timeline.folding(&["net_ns_init"]) } else { timeline }
+        // Every scenario boots and has tasks; what that means, the one that does nothing else shows.
+        match loaded.scenario.steps() {
+            0 => timeline,
+            _ => timeline.folding(&["net_ns_init", "copy_process"], "copy_net_ns"),
+        }
     }
 
     fn json(
@@ -128,7 +131,7 @@ impl<'a> Session<'a> {
             file: &loaded.path,
             run: &report.name,
             ok: verdict.code == Code::Clean,
-            outcome: verdict.outcome,
+            outcome: verdict.outcome_name,
             steps: report.steps,
             hash: format!("{:016x}", report.hash),
             seed,

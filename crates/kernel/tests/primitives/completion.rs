@@ -13,7 +13,7 @@ fn a_completion_before_the_wait_is_not_lost() {
         s.thing.done().wait(&s.k).await;
         s.say("done");
     });
-    assert_eq!(log.is_clean().log, "done");
+    assert_eq!(log.assert_clean().log, "done");
 }
 
 #[test]

@@ -41,12 +41,14 @@ fn nobody_sleeps_as_an_rcu_reader() {
     let run = run(|s| async move {
         s.k.rcu_read_lock().await;
         s.k.rcu_read_lock().await;
-        s.k.rcu_barrier().await;
+        s.thing.mutex().lock(&s.k).await;
         s.k.rcu_read_unlock();
         s.k.rcu_read_unlock();
-        s.k.rcu_barrier().await;
+        s.thing.mutex().unlock(&s.k).await;
+        s.thing.mutex().lock(&s.k).await;
+        s.thing.mutex().unlock(&s.k).await;
     });
-    assert_eq!(atomic(run.finding()), ("rcu_barrier", 0, 2));
+    assert_eq!(atomic(run.finding()), ("mutex_lock", 0, 2));
 }
 
 #[test]
@@ -122,7 +124,7 @@ async fn interrupted(s: Setup, bh: bool) {
 fn spin_lock_bh_keeps_callbacks_off_its_cpu() {
     let logs = |bh| -> std::collections::BTreeSet<String> {
         let config = Config::default();
-        runs(config, move |s| interrupted(s, bh)).map(|run| run.is_clean().log).collect()
+        runs(config, move |s| interrupted(s, bh)).map(|run| run.assert_clean().log).collect()
     };
     assert!(logs(false).contains("(!)"), "a softirq interrupts who holds a plain spinlock");
     assert_eq!(logs(true).into_iter().collect::<Vec<_>>(), ["!()", "()!"]);

@@ -21,7 +21,7 @@ fn ids_need_a_bitmap_beyond_what_fits_into_the_tree() {
         assert_eq!(ida.get_new_above(&s.k, 0).await, Ok(5));
         assert_eq!(ida.get_new_above(&s.k, i32::MAX.cast_unsigned() + 1).await, Err(ENOSPC));
     });
-    run.is_clean();
+    run.assert_clean();
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_preload_can_fail() {
         assert!(s.k.ida_pre_get().await, "there is one already");
         assert_eq!(s.thing.ida().get_new_above(&s.k, 62).await, Ok(62));
     })
-    .is_clean();
+    .assert_clean();
     let bitmaps = |memory: &machine::Memory| {
         memory.live().filter(|(_, object)| object.layout.short == "ida_bitmap").count()
     };
@@ -61,7 +61,7 @@ fn a_preload_is_of_one_cpu() {
             s.thing.done().wait(&s.k).await;
         }
     });
-    assert_eq!(log.is_clean().log, "xx");
+    assert_eq!(log.assert_clean().log, "xx");
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn the_lowest_free_id_is_taken() {
         }
         assert_eq!(alloc(&s, 2, -1).await, Ok(6), "an end below 1 is no limit");
     })
-    .is_clean();
+    .assert_clean();
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_range_ends_before_its_end() {
         assert_eq!(alloc(&s, i32::MAX, 0).await, Err(ENOSPC));
         assert_eq!(alloc(&s, 0, 0).await, Ok(0));
     })
-    .is_clean();
+    .assert_clean();
 }
 
 #[test]
@@ -69,5 +69,5 @@ fn entries_are_walked_in_order_and_null_is_one() {
         assert_eq!(idr.next(&s.k, 0).await, None);
         assert_eq!(alloc(&s, 0, 0).await, Ok(0), "it can be used again");
     })
-    .is_clean();
+    .assert_clean();
 }

@@ -196,5 +196,5 @@ fn nothing_is_found_where_nothing_is_checked() {
         s.pause().await;
         other.data().read(&s.k).await;
     });
-    run.is_clean();
+    run.assert_clean();
 }

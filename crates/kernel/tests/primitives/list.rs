@@ -46,7 +46,7 @@ fn entries_stand_where_they_were_added() {
         assert_eq!(links(&s, other).await, (a.list(), b.list()));
         assert_eq!(links(&s, b.list()).await, (other, a.list()));
     })
-    .is_clean();
+    .assert_clean();
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn del_poisons_both_links() {
         assert_eq!((next.addr(), prev.addr()), (Addr::LIST_POISON1, Addr::LIST_POISON2));
         assert_eq!(walk(&s, head).await, [b]);
     })
-    .is_clean();
+    .assert_clean();
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn del_rcu_poisons_only_prev() {
         assert_eq!(a.list().prev(&s.k).await.addr(), Addr::LIST_POISON2);
         assert_eq!(head.next_rcu(&s.k).await, b.list());
     })
-    .is_clean();
+    .assert_clean();
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn an_entry_added_twice_leads_to_itself() {
         assert_eq!(links(&s, head).await, (a.list(), b.list()));
         assert_eq!(a.list().next(&s.k).await, b.list());
     })
-    .is_clean();
+    .assert_clean();
     run(|s| async move {
         let (head, a, b) = list(&s).await;
         head.add(&s.k, a.list()).await;
@@ -118,7 +118,7 @@ fn an_entry_added_twice_leads_to_itself() {
         assert_eq!(links(&s, a.list()).await, (b.list(), head));
         assert_eq!(links(&s, b.list()).await, (a.list(), a.list()));
     })
-    .is_clean();
+    .assert_clean();
 }
 
 #[test]
@@ -173,6 +173,6 @@ fn a_reader_sees_the_whole_entry() {
         new.data().write(&s.k, 3).await;
         head.add_tail_rcu(&s.k, new.list()).await;
     }) {
-        run.is_clean();
+        run.assert_clean();
     }
 }

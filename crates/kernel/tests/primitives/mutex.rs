@@ -36,7 +36,7 @@ fn a_free_mutex_is_taken_even_with_sigkill_pending() {
         assert!(!s.thing.mutex().is_locked(&s.k).await);
         s.say("done");
     });
-    assert_eq!(log.is_clean().log, "done");
+    assert_eq!(log.assert_clean().log, "done");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn any_waiter_may_be_next() {
             });
         }
     }) {
-        first.insert(run.is_clean().log);
+        first.insert(run.assert_clean().log);
     }
     assert_eq!(first.len(), 6, "{first:?}");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A fault ends the task, and nothing but the task.
 
-use kernel::{ListHead, Pointer, Value, function};
+use kernel::{Atomic, Completion, Field, ListHead, Pointer, SpinLock, Value, function};
 use machine::{Addr, Bug};
 use machine_sim::{Config, First, Outcome};
 
@@ -61,6 +61,21 @@ fn every_use_of_a_bad_pointer_is_an_oops() {
             );
         }
     }
+}
+
+#[test]
+fn behind_an_object_is_nothing() {
+    let run = run(|s| async move {
+        let behind = s.thing.addr().plus(99);
+        SpinLock::at(behind).lock(&s.k).await;
+        SpinLock::at(behind).unlock(&s.k).await;
+        assert_eq!(Completion::at(behind).wait(&s.k).await, 0);
+        assert_eq!(Atomic::at(behind).xchg(&s.k, 1).await, 0);
+        assert_eq!(Atomic::at(behind).xchg(&s.k, 1).await, 0);
+        s.say("goes on");
+    });
+    assert_eq!((run.outcome, run.log.as_str()), (Outcome::Done, "goes on"));
+    assert_eq!(run.codes(), ["kasan-out-of-bounds"; 5]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn with_full_preemption_they_interleave_in_every_way() {
 #[test]
 fn tasks_bound_to_one_of_four_cpus_share_it() {
     let config = Config { preempt: Preempt::None, ..Config::default() };
-    let logs: BTreeSet<String> = runs(config, two_say_thrice).map(|run| run.is_clean().log).collect();
+    let logs: BTreeSet<String> = runs(config, two_say_thrice).map(|run| run.assert_clean().log).collect();
     assert_eq!(logs, set(&["aaabbb", "bbbaaa"]));
 }
 

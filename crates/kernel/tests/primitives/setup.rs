@@ -91,7 +91,7 @@ impl Run {
     }
     /// It has ended, and nothing was wrong.
     #[track_caller]
-    pub(crate) fn is_clean(self) -> Self {
+    pub(crate) fn assert_clean(self) -> Self {
         assert_eq!((self.outcome, self.codes()), (Outcome::Done, vec![]), "{}", self.log);
         self
     }
@@ -131,7 +131,7 @@ pub(crate) fn runs<F: Future<Output = ()> + 'static>(
 /// The logs of clean runs with many seeds on four CPUs.
 #[track_caller]
 pub(crate) fn logs<F: Future<Output = ()> + 'static>(main: impl Fn(Setup) -> F) -> BTreeSet<String> {
-    runs(Config::default(), main).map(|run| run.is_clean().log).collect()
+    runs(Config::default(), main).map(|run| run.assert_clean().log).collect()
 }
 
 /// The same on one CPU.
@@ -143,5 +143,5 @@ pub(crate) fn logs_on_one_cpu<F: Future<Output = ()> + 'static>(
 ) -> BTreeSet<String> {
     let points = kernel::Points { might_sleep, release: false };
     let config = Config { cpus: 1, preempt, points, ..Config::default() };
-    runs(config, main).map(|run| run.is_clean().log).collect()
+    runs(config, main).map(|run| run.assert_clean().log).collect()
 }

@@ -42,7 +42,7 @@ fn what_is_asked_for_is_in_bounds() {
         s.k.bus.write(blob.plus(2), 7).await;
         assert_eq!(s.k.bus.read(blob.plus(2)).await, 7);
     });
-    run.is_clean();
+    run.assert_clean();
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn memory_is_zeroed_also_when_it_is_used_again() {
         }
         s.pause().await;
     })
-    .is_clean();
+    .assert_clean();
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn failures_are_injected_by_kind_and_number() {
             assert!(s.k.kzalloc_layout(&BLOB, 24, "blob", Gfp::Kernel).await.is_none(), "for ever");
         }
     })
-    .is_clean();
+    .assert_clean();
 }
 
 #[test]
@@ -119,5 +119,5 @@ fn there_is_a_largest_allocation() {
         assert!(s.k.kzalloc_layout(&BLOB, (4 << 20) + 1, "blob", Gfp::Kernel).await.is_none());
         assert!(s.k.kzalloc_layout(&BLOB, usize::MAX, "blob", Gfp::Kernel).await.is_none());
     })
-    .is_clean();
+    .assert_clean();
 }

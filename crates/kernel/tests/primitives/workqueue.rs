@@ -39,7 +39,7 @@ fn work_that_is_pending_is_not_queued_again() {
             queue(&s, wq, &func).await;
         }
     });
-    assert_eq!(run.is_clean().log, "+----()");
+    assert_eq!(run.assert_clean().log, "+----()");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn every_queueing_that_succeeds_makes_one_run() {
         }
     })
     .map(|run| {
-        let log = run.is_clean().log;
+        let log = run.assert_clean().log;
         let queued = log.matches('+').count();
         assert_eq!(queued, log.matches('(').count(), "{log}");
         queued
@@ -80,7 +80,7 @@ fn work_queued_during_its_own_run_runs_exactly_once_more() {
         });
         queue(&s, wq, &func).await;
     })
-    .is_clean()
+    .assert_clean()
     .log;
     assert_eq!(log, "+(+--)[]");
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel::{Field, Pointer, function};
 
-use crate::setup::{Setup, ThingPtr, add, fails, passes};
+use crate::setup::{Setup, ThingPtr, add, fails, passes, run};
 
 async fn add_locked(s: &Setup) {
     s.thing.first().lock(&s.k).await;
@@ -274,4 +274,17 @@ fn a_list_is_walked_while_it_grows() {
         new.data().write(&s.k, 3).await;
         head.add_tail_rcu(&s.k, new.list()).await;
     });
+}
+
+#[test]
+fn what_the_compiler_initialises_reaches_marked_readers() {
+    let explored = run(|s| async move {
+        let bus = &s.k.bus;
+        let variable = bus.alloc_static(ThingPtr::layout(), "the_thing").map(ThingPtr::at).expect("memory");
+        bus.poke(variable.count().addr(), 5);
+        assert_eq!(variable.count().read(&s.k).await, 5);
+        variable.count().inc(&s.k).await;
+        assert_eq!(variable.count().read(&s.k).await, 6);
+    });
+    explored.expect("no failure");
 }

@@ -187,3 +187,22 @@ fn work_that_a_callback_queues_at_the_end_runs() {
     assert_that_all_ran(&COUNTS);
     assert!(COUNTS[0].load(Ordering::Relaxed) > executions);
 }
+
+#[test]
+fn a_flush_is_ordered_with_the_worker_that_serves_it() {
+    passes(|s| async move {
+        let wq = s.k.create_singlethread_workqueue("test").await.expect("memory");
+        let work = s.clone();
+        let func: WorkFunc = Rc::new(move || {
+            let s = work.clone();
+            Box::pin(async move {
+                s.thing.count().inc(&s.k).await;
+                add(&s, 1).await;
+            })
+        });
+        s.k.queue_work(wq, s.thing.work(), func).await;
+        s.thing.count().inc(&s.k).await; // relaxed: the worker may be late, and orders nothing by that
+        s.k.flush_workqueue(wq).await; // perhaps while the worker looks for more
+        assert_eq!(s.thing.data().read(&s.k).await, 1);
+    });
+}

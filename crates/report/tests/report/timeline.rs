@@ -137,14 +137,16 @@ fn an_empty_run_has_an_empty_timeline() {
 #[test]
 fn of_some_functions_only_the_call_is_shown() {
     let mut told = two();
-    told.timeline = std::mem::replace(&mut told.timeline, report::Timeline::new(Detail::Telling, 2))
-        .folding(&["net_ns_init"]);
+    let timeline = std::mem::replace(&mut told.timeline, report::Timeline::new(Detail::Telling, 2));
+    told.timeline = timeline.folding(&["copy_process"], "copy_net_ns");
     let (net, null) = (told.net, machine::Addr::NULL);
-    told.enter(0, function!("net_ns_init"), null);
+    told.enter(0, function!("copy_process"), null);
     told.enter(0, function!("setup_net"), net);
     told.leave(0);
     told.leave(0);
-    told.enter(0, function!("put_net"), net);
+    told.enter(0, function!("copy_process"), null);
+    told.enter(0, function!("copy_net_ns"), net);
     let text = told.text();
-    assert_eq!(text.lines().skip(3).collect::<Vec<_>>(), ["net_ns_init() ...", "put_net(net 1)"]);
+    let lines: Vec<&str> = text.lines().skip(3).collect();
+    assert_eq!(lines, ["copy_process()  ...", "copy_process()", "  copy_net_ns(net 1)"]);
 }

@@ -35,10 +35,11 @@ pub(crate) fn run(
     out: &mut Out,
 ) -> Result<(), Stop> {
     let paint = out.paint;
-    let patches = &report.patches;
-    let patched =
-        if patches.is_empty() { "v4.11".to_owned() } else { format!("v4.11 + {}", patches.join(" + ")) };
-    let head = format!("=== {}: {patched}, {} ", report.name, decider(&report.decider));
+    let patched: String = report.patches.iter().map(|patch| format!(" + {patch}")).collect();
+    let head = match report.name.as_str() {
+        "v4.11" if patched.is_empty() => "=== v4.11 ".to_owned(),
+        name => format!("=== {name}: v4.11{patched} "),
+    };
     let rule = "=".repeat(WIDTH.saturating_sub(head.chars().count()).max(3));
     out.line(&paint.heading(&format!("{head}{rule}")))?;
     out.line("")?;
@@ -56,35 +57,42 @@ pub(crate) fn run(
 }
 
 fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<(), Stop> {
-    let findings = match (report.findings.len(), report.judged) {
-        (0, _) => String::new(),
-        (1, true) => ", 1 finding".to_owned(),
-        (n, _) => format!(", {n} finding{}", if n == 1 { "" } else { "s" }),
+    let findings = match report.findings.len() as u64 + report.findings_left_out {
+        0 => String::new(),
+        n => format!(", {}", count(n, "finding")),
     };
-    let expected = if report.judged && verdict.code == Code::Clean && !findings.is_empty() {
-        " as expected"
-    } else {
-        ""
-    };
+    let is_expected = report.judged && verdict.code == Code::Clean && !findings.is_empty();
     out.line(&format!(
-        "{} {} after {} steps{findings}{expected}, {}, hash {:016x}",
+        "{} {} after {} steps{findings}{}, {}, hash {:016x}",
         word(verdict.code, out.paint),
         verdict.outcome,
         report.steps,
+        if is_expected { " as expected" } else { "" },
         decider(&report.decider),
         report.hash,
     ))?;
+    if let Decider::Schedule(schedule) = &report.decider {
+        let items = schedule.split([',', '\n', ';']).map(str::trim).filter(|item| !item.is_empty());
+        let items: Vec<&str> = items.collect();
+        out.line(&indented(&format!("schedule: {}", items.join(", ")), 7))?;
+    }
     for failure in &verdict.failures {
-        out.line(&format!("       {}", failure.replace('\n', "\n       ")))?;
+        out.line(&indented(failure, 7))?;
     }
     out.line(&format!("       {}", out.paint.faint(&verdict.replay)))?;
     out.line("")
 }
 
+/// Wrapped, and moved to the right.
+fn indented(text: &str, columns: usize) -> String {
+    let margin = " ".repeat(columns);
+    format!("{margin}{}", wrap(text, WIDTH - columns).replace('\n', &format!("\n{margin}")))
+}
+
 /// A scenario in one line, and what failed in it.
 pub(crate) fn line(loaded: &Loaded, verdicts: &[(RunReport, Verdict)], out: &mut Out) -> Result<(), Stop> {
     let worst = verdicts.iter().map(|(_, verdict)| verdict.code).max().unwrap_or_default();
-    let (word, runs) = (word(worst, out.paint), count(verdicts.len(), "run"));
+    let (word, runs) = (word(worst, out.paint), count(verdicts.len() as u64, "run"));
     let codes: std::collections::BTreeSet<&str> = verdicts
         .iter()
         .flat_map(|(report, _)| report.findings.iter().map(|found| found.finding.code()))
@@ -95,7 +103,7 @@ pub(crate) fn line(loaded: &Loaded, verdicts: &[(RunReport, Verdict)], out: &mut
     for (report, verdict) in verdicts.iter().filter(|(_, verdict)| verdict.code != Code::Clean) {
         out.line(&format!("       {}: {} after {} steps", report.name, verdict.outcome, report.steps))?;
         for failure in &verdict.failures {
-            out.line(&format!("         {}", failure.replace('\n', "\n         ")))?;
+            out.line(&indented(failure, 9))?;
         }
         out.line(&format!("         {}", out.paint.faint(&verdict.replay)))?;
     }
@@ -110,7 +118,7 @@ pub(crate) fn summary(
     invalid: usize,
     out: &mut Out,
 ) -> Result<(), Stop> {
-    let mut text = format!("{}, {}", count(scenarios, "scenario"), count(runs, "run"));
+    let mut text = format!("{}, {}", count(scenarios as u64, "scenario"), count(runs as u64, "run"));
     if failed + invalid == 0 {
         text.push_str(": ok");
     }
@@ -132,7 +140,7 @@ fn word(code: Code, paint: Paint) -> String {
     }
 }
 
-fn count(n: usize, what: &str) -> String {
+fn count(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
@@ -141,11 +149,7 @@ fn decider(decider: &Decider) -> String {
     match decider {
         Decider::First => "nobody preempted".to_owned(),
         Decider::Seed(seed) => format!("seed {seed}"),
-        Decider::Schedule(schedule) => {
-            let items: Vec<&str> =
-                schedule.split([',', '\n', ';']).map(str::trim).filter(|item| !item.is_empty()).collect();
-            format!("schedule `{}`", items.join(", "))
-        }
+        Decider::Schedule(_) => "by schedule".to_owned(),
     }
 }
 

@@ -9,8 +9,10 @@ use crate::{args::RunArguments, code::Code, files::Loaded};
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) code: Code,
-    /// How the execution ended, in a word.
+    /// How the execution ended, for people.
     pub(crate) outcome: &'static str,
+    /// The same, for programs.
+    pub(crate) outcome_name: &'static str,
     /// What is not as it should be.
     pub(crate) failures: Vec<String>,
     /// The command that repeats it.
@@ -44,23 +46,20 @@ impl Verdict {
             _ => Code::Clean,
         };
         failures.extend(report.diverged.as_ref().map(ToString::to_string));
-        Verdict {
-            code,
-            outcome: outcome(report.outcome),
-            failures,
-            replay: replay(report, arguments, loaded),
-        }
+        let (outcome, outcome_name) = outcome(report.outcome);
+        Verdict { code, outcome, outcome_name, failures, replay: replay(report, arguments, loaded) }
     }
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
+/// How an execution ended: for people, and for programs.
+fn outcome(outcome: Outcome) -> (&'static str, &'static str) {
     match outcome {
-        Outcome::Done => "done",
-        Outcome::Deadlock => "deadlock",
-        Outcome::Panic => "panic",
-        Outcome::Stopped => "stopped at the first finding",
-        Outcome::Limit(_) => "ended by a limit",
-        Outcome::Abandoned => "abandoned",
+        Outcome::Done => ("done", "done"),
+        Outcome::Deadlock => ("deadlock", "deadlock"),
+        Outcome::Panic => ("panic", "panic"),
+        Outcome::Stopped => ("stopped at the first finding", "stopped"),
+        Outcome::Limit(_) => ("ended by a limit", "limit"),
+        Outcome::Abandoned => ("abandoned", "abandoned"),
     }
 }
 
