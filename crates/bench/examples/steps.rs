@@ -5,19 +5,21 @@
 //! valgrind --tool=callgrind target/release/examples/steps WORKLOAD all|none RUNS
 //! ```
 
-use std::time::Instant;
-
 use machine_sim::Checks;
 
-#[expect(clippy::print_stdout, clippy::float_arithmetic, reason = "it is a command that measures")]
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "it is a command that measures")]
+#[expect(
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    clippy::disallowed_types,
+    reason = "it is a command that measures"
+)]
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let word = |n: usize, default: &str| args.get(n).cloned().unwrap_or_else(|| default.to_owned());
     let checks = if word(1, "all") == "none" { Checks::NONE } else { Checks::ALL };
     let runs: u64 = word(2, "10000").parse().expect("a number of runs");
     let mut sim = bench::machine(checks);
-    let (start, mut steps) = (Instant::now(), 0);
+    let (start, mut steps) = (std::time::Instant::now(), 0);
     for seed in 0..runs {
         steps += match word(0, "race").as_str() {
             "setup" => bench::run(&mut sim, seed, bench::setup),

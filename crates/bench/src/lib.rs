@@ -85,7 +85,11 @@ pub async fn long_tasks(bus: Rc<Bus>, n: usize) {
 /// # Panics
 ///
 /// If the workload finds anything: it would measure something else.
-pub fn run<F: Future<Output = ()> + 'static>(sim: &mut Sim, seed: u64, main: impl FnOnce(Rc<Bus>) -> F) -> u64 {
+pub fn run<F: Future<Output = ()> + 'static>(
+    sim: &mut Sim,
+    seed: u64,
+    main: impl FnOnce(Rc<Bus>) -> F,
+) -> u64 {
     let outcome = sim.run(&mut Seeded::new(seed), main);
     assert_eq!(outcome, Outcome::Done);
     assert!(sim.findings().is_empty(), "{:?}", sim.findings());

@@ -192,16 +192,22 @@ fn work_that_a_callback_queues_at_the_end_runs() {
 fn a_flush_is_ordered_with_the_worker_that_serves_it() {
     passes(|s| async move {
         let wq = s.k.create_singlethread_workqueue("test").await.expect("memory");
-        let work = s.clone();
-        let func: WorkFunc = Rc::new(move || {
-            let s = work.clone();
-            Box::pin(async move {
-                s.thing.count().inc(&s.k).await;
-                add(&s, 1).await;
-            })
+        s.spawn("other", move |s| async move {
+            let work = s.clone();
+            let func: WorkFunc = Rc::new(move || {
+                let s = work.clone();
+                Box::pin(async move {
+                    s.thing.mutex().lock(&s.k).await;
+                    add(&s, 1).await;
+                    s.thing.mutex().unlock(&s.k).await;
+                })
+            });
+            s.k.queue_work(wq, s.thing.work(), func).await;
+            s.thing.mutex().lock(&s.k).await;
+            s.thing.mutex().unlock(&s.k).await;
+            s.thing.done().complete(&s.k);
         });
-        s.k.queue_work(wq, s.thing.work(), func).await;
-        s.thing.count().inc(&s.k).await; // relaxed: the worker may be late, and orders nothing by that
+        s.thing.done().wait(&s.k).await;
         s.k.flush_workqueue(wq).await; // perhaps while the worker looks for more
         assert_eq!(s.thing.data().read(&s.k).await, 1);
     });
