@@ -21,6 +21,11 @@ use out::Out;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // A panic is a bug of ours: it has told its message, and must not look like a finding.
+    std::panic::catch_unwind(|| execute(arguments)).unwrap_or(Code::Internal).into()
+}
+
+fn execute(arguments: Arguments) -> Code {
     let mut out = Out::new(arguments.color);
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut out),
@@ -31,7 +36,7 @@ fn main() -> ExitCode {
         Command::Coverage { path } => coverage::coverage(&path, &mut out),
     };
     let result = result.and_then(|code| out.flush().map(|()| code));
-    let code = match result {
+    match result {
         Ok(code) => code,
         // Whoever reads has read enough.
         Err(Stop::Unread) => Code::Clean,
@@ -39,6 +44,5 @@ fn main() -> ExitCode {
             Ok(()) => code,
             Err(_) => Code::Io,
         },
-    };
-    code.into()
+    }
 }

@@ -91,6 +91,29 @@ fn completions_add_up() {
 }
 
 #[test]
+fn to_know_the_last_who_completed_is_not_to_know_all() {
+    // `b` adds its event to that of `a`, and meets the waiter before at the lock.
+    assert!(!races(|c| async move {
+        c.spawn("a", |c| async move {
+            c.write().await;
+            c.complete();
+        });
+        c.spawn("b", |c| async move {
+            c.complete();
+            c.lock().await;
+            c.unlock().await;
+        });
+        c.lock().await;
+        c.unlock().await;
+        let mut events = 0;
+        while events < 2 {
+            events += c.wait().await;
+        }
+        c.write().await;
+    }));
+}
+
+#[test]
 fn siblings_do_not_know_each_other() {
     assert!(races(|c| async move {
         for name in ["a", "b"] {
