@@ -156,25 +156,21 @@ impl Kernel {
     }
     /// `rcu_barrier()`: sleeps until every callback that is queued now has run. If none is, it does not wait. What
     /// those callbacks queue, it does not wait for.
-    #[track_caller]
-    pub fn rcu_barrier(&self) -> impl Future<Output = ()> {
-        self.might_sleep_here("rcu_barrier");
-        async move {
-            let _f = self.enter(function!("rcu_barrier"), 0);
-            self.trace(&RCU_BARRIER, 0, 0);
-            let snapshot = self.rcu.begun.get();
-            self.rcu.state.barrier_mutex().lock(self).await;
-            // A barrier that began after we were called has done our work.
-            if self.rcu.ended.get() <= snapshot {
-                self.rcu.begun.set(self.rcu.begun.get() + 1);
-                let mut waiting = self.post_barriers();
-                while waiting > 0 {
-                    waiting -= self.rcu.state.barrier_completion().wait(self).await;
-                }
-                self.rcu.ended.set(self.rcu.begun.get());
+    pub async fn rcu_barrier(&self) {
+        let _f = self.enter(function!("rcu_barrier"), 0);
+        self.trace(&RCU_BARRIER, 0, 0);
+        let snapshot = self.rcu.begun.get();
+        self.rcu.state.barrier_mutex().lock(self).await;
+        // A barrier that began after we were called has done our work.
+        if self.rcu.ended.get() <= snapshot {
+            self.rcu.begun.set(self.rcu.begun.get() + 1);
+            let mut waiting = self.post_barriers();
+            while waiting > 0 {
+                waiting -= self.rcu.state.barrier_completion().wait(self).await;
             }
-            self.rcu.state.barrier_mutex().unlock(self).await;
+            self.rcu.ended.set(self.rcu.begun.get());
         }
+        self.rcu.state.barrier_mutex().unlock(self).await;
     }
     /// The lock that serialises `rcu_barrier()`: for those who judge.
     pub fn rcu_barrier_mutex(&self) -> Mutex {

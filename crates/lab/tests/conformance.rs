@@ -113,3 +113,31 @@ fn nonsense_is_no_panic() {
         assert!(!matches!(verdicts[0], Verdict::Skipped(_)), "{line}");
     }
 }
+
+/// A hook may run the work while the work runs, and callbacks inside callbacks' grace periods.
+#[test]
+fn contexts_nest() {
+    for point in ["work_started", "net_mutex_released", "barrier", "barrier_done"] {
+        let ops = serde_json::json!([
+            { "op": "net_ns_init" },
+            { "op": "copy_net_ns", "old": 0, "user_ns": 0 },
+            { "op": "copy_net_ns", "old": 0, "user_ns": 0 },
+            { "op": "put_net", "net": 1 },
+            { "op": "at", "point": point, "nth": 1, "do": [
+                { "op": "put_net", "net": 2 },
+                { "op": "run_work" },
+                { "op": "call_rcu", "do": [{ "op": "touch_net", "net": 0 }] },
+                { "op": "rcu_run" }
+            ] },
+            { "op": "run_work" },
+            { "op": "run_work" }
+        ]);
+        let observed = observe(ops.as_array().expect("operations"), true);
+        assert_eq!(observed.ub, None, "{point}");
+        let events = serde_json::to_string(&observed.events[5]).expect("JSON");
+        assert_eq!(events.matches(r#"["work_start"]"#).count(), 2, "{point}: {events}");
+        assert!(events.contains(r#"["sub","run_work",{"ran":true}]"#), "{point}: {events}");
+        assert!(events.contains(r#"["rcu_cb"],["sub","touch_net",1]"#), "{point}: {events}");
+        assert_eq!(observed.states[6]["nets"], serde_json::json!([[0, 1, 1]]), "{point}");
+    }
+}
