@@ -217,6 +217,12 @@ impl Scenario {
     pub fn task_names(&self) -> impl Iterator<Item = &str> {
         self.tasks.iter().map(|task| task.name.as_str())
     }
+    /// The first task that a schedule speaks of and that the scenario does not have.
+    pub fn stranger_in<'a>(&self, schedule: &'a str) -> Option<&'a str> {
+        let tasks = schedule::items(schedule).filter_map(|item| schedule::task_of(item).ok());
+        let mut strangers = tasks.filter(|task| !schedule::is_kernel_task(task));
+        strangers.find(|task| !self.task_names().any(|name| name == *task))
+    }
     /// The run of this name.
     pub fn run(&self, name: &str) -> Option<&Run> {
         self.runs.iter().find(|run| run.name == name)

@@ -69,6 +69,12 @@ impl<'a> Session<'a> {
         if runs.is_empty() {
             return Ok(());
         }
+        if let Some(stranger) = self.arguments.schedule.as_ref().and_then(|text| scenario.stranger_in(text)) {
+            let tasks: Vec<&str> = scenario.task_names().collect();
+            let tasks = if tasks.is_empty() { "main".to_owned() } else { tasks.join(", ") };
+            let path = &loaded.path;
+            return Err(Stop::usage(format_args!("{path} has no task `{stranger}`; its tasks are {tasks}")));
+        }
         let is_human = self.arguments.message_format == Format::Human;
         if is_human && self.detailed {
             human::title(loaded, out)?;
