@@ -76,7 +76,7 @@ impl Atomic {
     #[track_caller]
     pub fn dec_if_positive(self, k: &Kernel) -> impl Future<Output = i64> {
         let step = self.update(k, Update::DecIfPositive, Order::Full);
-        async move { step.await - 1 }
+        async move { step.await.wrapping_sub(1) }
     }
     /// `xchg()`: the old value. A full barrier.
     #[track_caller]

@@ -45,7 +45,11 @@ errnos! {
 impl Errno {
     /// What C returns.
     pub fn negated(self) -> i32 {
-        -self.0
+        self.0.wrapping_neg()
+    }
+    /// From what C returns.
+    pub fn from_negated(value: i32) -> Self {
+        Errno(value.wrapping_neg())
     }
 }
 
@@ -53,7 +57,7 @@ impl fmt::Debug for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => write!(f, "-{name}"),
-            None => write!(f, "-{}", self.0),
+            None => write!(f, "{}", self.negated()),
         }
     }
 }

@@ -61,12 +61,12 @@ impl Ida {
             let mut number = read.await;
             if number == 0 {
                 number = k.new_ida();
-                k.bus.write_at(self.0, number, loc).await;
             }
             let cpu = k.smp_processor_id();
             let mut preload = k.ida_preload(cpu);
             let id = k.with_ida(number, |ida| ida.get_new_above(start, &mut preload)).unwrap_or(Err(ENOSPC));
             k.set_ida_preload(cpu, preload);
+            k.bus.write_at(self.0, number, loc).await;
             id
         }
     }
@@ -194,7 +194,7 @@ impl Kernel {
     }
     fn with_ida<R>(&self, number: i64, f: impl FnOnce(&mut Contents) -> R) -> Option<R> {
         let mut idas = self.idas.borrow_mut();
-        let index = usize::try_from(number - 1).ok()?;
+        let index = usize::try_from(number.wrapping_sub(1)).ok()?;
         idas.get_mut(index).map(f)
     }
 }

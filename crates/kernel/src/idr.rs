@@ -139,7 +139,7 @@ impl Kernel {
     }
     fn with_idr_table<R>(&self, number: i64, f: impl FnOnce(&mut Table) -> R) -> Option<R> {
         let mut tables = self.idr_tables.borrow_mut();
-        let index = usize::try_from(number - 1).ok()?;
+        let index = usize::try_from(number.wrapping_sub(1)).ok()?;
         tables.get_mut(index).map(f)
     }
 }

@@ -24,7 +24,7 @@ pub struct FaultInjection {
 struct Armed {
     /// Which kind; none for all.
     kind: Option<String>,
-    /// The how-manieth from now fails first.
+    /// Which one from now fails first.
     nth: u64,
     /// How often it fails from then on; none for ever.
     times: Option<u64>,

@@ -209,6 +209,13 @@ impl Driver for Chooser {
             Chooser::ScheduleAfterSetup(driver) => driver.choose(choice),
         }
     }
+    fn happened(&mut self, event: &Event) {
+        match self {
+            Chooser::First(_) | Chooser::Seeded(_) => {}
+            Chooser::Schedule(driver) => driver.happened(event),
+            Chooser::ScheduleAfterSetup(driver) => driver.happened(event),
+        }
+    }
 }
 
 /// A driver with those who watch: somebody else, and us.

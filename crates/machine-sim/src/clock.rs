@@ -20,20 +20,27 @@ pub(crate) struct Row(u32);
 pub(crate) struct Clocks {
     width: usize,
     rows: Vec<u32>,
+    /// Rows that nobody needs any more.
+    free: Vec<Row>,
 }
 
 impl Default for Clocks {
     fn default() -> Self {
-        Clocks { width: 8, rows: Vec::new() }
+        Clocks { width: 8, rows: Vec::new(), free: Vec::new() }
     }
 }
 
 impl Clocks {
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
+        self.free.clear();
     }
     /// A new clock that knows nothing.
     pub(crate) fn new_row(&mut self) -> Row {
+        if let Some(row) = self.free.pop() {
+            self.forget(row);
+            return row;
+        }
         let row = self.rows.len() / self.width;
         self.rows.resize(self.rows.len() + self.width, 0);
         Row(u32::try_from(row).expect("fewer clocks than memory holds"))
@@ -124,6 +131,10 @@ impl Released {
         {
             clocks.join(own, row);
         }
+    }
+    /// It is not needed any more.
+    pub(crate) fn give_back(self, clocks: &mut Clocks) {
+        clocks.free.extend(self.row);
     }
     /// Nothing is passed on any more.
     pub(crate) fn forget(&mut self, clocks: &mut Clocks) {

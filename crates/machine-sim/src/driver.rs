@@ -47,20 +47,25 @@ impl Driver for Seeded {
     }
 }
 
+/// Context switches that are written down: a longer schedule is for machines, and the seed says it as well.
+pub const MAX_RUNS: usize = 100_000;
+
 /// Drives as `inner` does, and writes down who ran for how many operations.
 #[derive(Debug)]
 pub struct Recorded<D> {
     /// Who decides.
     pub inner: D,
-    /// Who ran, and how many operations, in order.
+    /// Who ran, and how many operations, in order; the first [`MAX_RUNS`].
     pub runs: Vec<(Symbol, u64)>,
+    /// Whether there were more.
+    pub is_cut: bool,
     last: Option<TaskId>,
 }
 
 impl<D: Driver> Recorded<D> {
     /// Nothing is written down yet.
     pub fn new(inner: D) -> Self {
-        Recorded { inner, runs: Vec::new(), last: None }
+        Recorded { inner, runs: Vec::new(), is_cut: false, last: None }
     }
 }
 
@@ -68,7 +73,9 @@ impl<D: Driver> Driver for Recorded<D> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
         let chosen = self.inner.choose(choice)?;
         let task = *choice.ready.get(chosen)?;
+        self.is_cut |= self.runs.len() >= MAX_RUNS && self.last != Some(task);
         match self.runs.last_mut() {
+            _ if self.is_cut => {}
             Some((_, n)) if self.last == Some(task) => *n += 1,
             _ => self.runs.push((choice.names[task.index()], 1)),
         }

@@ -18,6 +18,6 @@ mod sim;
 mod tasks;
 
 pub use config::{Checks, Config, Limit, Outcome, Preempt};
-pub use driver::{First, Recorded, Seeded};
+pub use driver::{First, MAX_RUNS, Recorded, Seeded};
 pub use schedule::{Diverged, Schedule, ScheduleError, render};
 pub use sim::Sim;

@@ -178,16 +178,19 @@ impl Sim {
         {
             let released = &mut self.syncs[sync].released;
             let own = self.tasks[task].clock;
-            if order.acquires() {
+            // A read-modify-write operation that leaves the value alone orders nothing.
+            if order.acquires() && (changed || update == Update::Read) {
                 released.acquire(&mut self.clocks, own);
             }
             if changed {
-                if order.acquires() && order.releases() {
-                    released.replace(&mut self.clocks, own, task); // nothing is lost: it was just acquired
-                } else if order.releases() {
-                    released.replace(&mut self.clocks, own, task); // a store begins a new release sequence
-                } else if let Update::Write(_) = update {
-                    released.forget(&mut self.clocks); // a plain store ends it
+                match update {
+                    // A store begins a new release sequence, or ends it.
+                    Update::Write(_) if !order.releases() => released.forget(&mut self.clocks),
+                    Update::Write(_) => released.replace(&mut self.clocks, own, task),
+                    // What was acquired just now is not lost.
+                    _ if order == Order::Full => released.replace(&mut self.clocks, own, task),
+                    _ if order.releases() => released.add(&mut self.clocks, own, task),
+                    _ => {}
                 }
             }
         }

@@ -97,6 +97,7 @@ impl Sim {
         if let Some(at) = self.rcu.graces.iter().position(|grace| grace.task == task) {
             let grace = self.rcu.graces.remove(at);
             grace.left.acquire(&mut self.clocks, self.tasks[task].clock);
+            grace.left.give_back(&mut self.clocks);
         }
         0
     }

@@ -119,11 +119,15 @@ impl Sim {
 
     /// Whether there is a CPU for a task whose operation is possible.
     fn may_run(&self, task: usize) -> bool {
+        let number = task;
         let task = &self.tasks[task];
         if task.on_cpu {
-            return true;
+            return !self.softirq_is_active(task.cpu, number);
         }
         if task.softirq {
+            if self.softirq_is_active(task.cpu, number) {
+                return false;
+            }
             let interrupted = self.running[task.cpu as usize];
             return interrupted.is_none_or(|current| self.tasks[current.index()].bh_count == 0);
         }
@@ -133,8 +137,29 @@ impl Sim {
         }
     }
 
+    /// Whether a softirq other than `task` is in the middle of its work on a CPU.
+    fn softirq_is_active(&self, cpu: u32, task: usize) -> bool {
+        self.active_softirqs.iter().any(|other| *other != task && self.tasks[*other].cpu == cpu)
+    }
+
+    /// A softirq has got to its next announcement: it waits for work or for a grace period, or is in the middle.
+    pub(crate) fn note_softirq(&mut self, task: usize) {
+        let waits = |op: Op| matches!(op, Op::Wait(_) | Op::GraceBegin | Op::GraceEnd | Op::Start);
+        let active = self.announced[task].is_some_and(|announced| !waits(announced.op));
+        if std::mem::replace(&mut self.tasks[task].active, active) != active {
+            if active {
+                self.active_softirqs.push(task);
+            } else {
+                self.active_softirqs.retain(|other| *other != task);
+            }
+        }
+    }
+
     /// Whether a CPU is idle, or its task may be preempted where it is.
     fn may_take(&self, cpu: u32) -> bool {
+        if self.softirq_is_active(cpu, usize::MAX) {
+            return false;
+        }
         let Some(current) = self.running[cpu as usize] else { return true };
         let current = current.index();
         match self.config.preempt {

@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use machine::{Bus, Choice, Driver, Symbol, TaskId};
+use machine::{Bus, Choice, Driver, Effect, Event, Symbol, TaskId, What};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Until {
@@ -25,7 +25,7 @@ struct Item {
     until: Until,
 }
 
-/// A schedule, and how far it has come.
+/// A schedule, and how far it has come. It counts calls: who wraps it must tell it what happens.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     items: Vec<Item>,
@@ -33,9 +33,10 @@ pub struct Schedule {
     at: usize,
     /// Operations of the present item.
     steps: u64,
-    /// How often its function was come to, and whether the task is in it.
-    seen: u64,
-    inside: bool,
+    /// How often its task has entered its function since the item began, or was in it then.
+    entered: u64,
+    /// The task of the present item, once it was seen.
+    task: Option<TaskId>,
     diverged: Option<Diverged>,
 }
 
@@ -72,7 +73,7 @@ impl fmt::Display for Diverged {
 }
 
 impl Schedule {
-    /// Reads a schedule. Its names are looked up on `bus`; items are separated by commas or line ends.
+    /// Reads a schedule. Its names are looked up on `bus`; items are separated by commas, semicolons or line ends.
     ///
     /// # Errors
     ///
@@ -84,7 +85,7 @@ impl Schedule {
         });
         let items: Vec<Item> = items.collect::<Result<_, _>>()?;
         let symbols = items.iter().map(|item| bus.intern(&item.task)).collect();
-        Ok(Schedule { items, symbols, at: 0, steps: 0, seen: 0, inside: false, diverged: None })
+        Ok(Schedule { items, symbols, at: 0, steps: 0, entered: 0, task: None, diverged: None })
     }
     /// The names of the tasks that it speaks of.
     pub fn tasks(&self) -> impl Iterator<Item = &str> {
@@ -94,28 +95,35 @@ impl Schedule {
     pub fn diverged(&self) -> Option<&Diverged> {
         self.diverged.as_ref()
     }
-    /// An item that an execution never came to, if it ended before.
+    /// An item that an execution never came to, or not to the end of, if it ended before.
     pub fn unfinished(&self) -> Option<Diverged> {
-        let item = self.items.get(self.at).filter(|item| item.until != Until::CannotGoOn)?;
-        let done = matches!(item.until, Until::Steps(n) if self.steps >= n);
-        (!done).then(|| Diverged { item: self.at, wanted: item.to_string() })
+        self.items.iter().enumerate().skip(self.at).find_map(|(at, item)| {
+            let done = match item.until {
+                Until::CannotGoOn => true,
+                Until::Steps(n) => at == self.at && self.steps >= n,
+                Until::Function { .. } => false,
+            };
+            (!done).then(|| Diverged { item: at, wanted: item.to_string() })
+        })
     }
 
     fn next_item(&mut self) {
         self.at += 1;
-        (self.steps, self.seen, self.inside) = (0, 0, false);
+        (self.steps, self.entered, self.task) = (0, 0, None);
     }
 
     /// Whether the present item ends before the next operation of its task.
     fn has_come_to(&mut self, choice: &Choice<'_>, task: TaskId) -> bool {
+        let is_new = self.task.replace(task).is_none();
         match &self.items[self.at].until {
             Until::CannotGoOn => false,
             Until::Steps(n) => self.steps >= *n,
             Until::Function { name, nth } => {
                 let inside = choice.stacks[task.index()].iter().any(|frame| frame.function.name == name);
-                self.seen += u64::from(inside && !self.inside);
-                self.inside = inside;
-                inside && self.seen >= *nth
+                if is_new && inside {
+                    self.entered += 1; // where the item before left it
+                }
+                inside && self.entered >= *nth
             }
         }
     }
@@ -171,7 +179,7 @@ impl Driver for Schedule {
                 }
                 None => {
                     // The task cannot go on: it has ended, waits, or does not exist yet.
-                    if let Some(diverged) = self.unfinished() {
+                    if let Some(diverged) = self.unfinished().filter(|diverged| diverged.item == self.at) {
                         self.diverged = Some(diverged);
                         return None;
                     }
@@ -181,6 +189,15 @@ impl Driver for Schedule {
             self.next_item();
         }
         Some(0)
+    }
+    fn happened(&mut self, event: &Event) {
+        if let What::Effect(Effect::Enter(function, _)) = event.what
+            && self.task == Some(event.current.task)
+            && let Some(Item { until: Until::Function { name, .. }, .. }) = self.items.get(self.at)
+            && function.name == name
+        {
+            self.entered += 1;
+        }
     }
 }
 

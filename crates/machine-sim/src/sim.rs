@@ -39,6 +39,8 @@ pub struct Sim {
     names: Vec<Symbol>,
     /// Who has each CPU.
     pub(crate) running: Vec<Option<TaskId>>,
+    /// Softirqs in the middle of their work.
+    pub(crate) active_softirqs: Vec<usize>,
     /// The tasks whose operation is possible.
     pub(crate) ready: BitSet,
     pub(crate) candidates: Vec<TaskId>,
@@ -89,6 +91,7 @@ impl Sim {
             stacks: Vec::new(),
             names: Vec::new(),
             running: Vec::new(),
+            active_softirqs: Vec::new(),
             ready: BitSet::default(),
             candidates: Vec::new(),
             objects: Vec::new(),
@@ -157,6 +160,7 @@ impl Sim {
         self.names.clear();
         self.running.clear();
         self.running.resize(self.config.cpus.max(1) as usize, None);
+        self.active_softirqs.clear();
         self.ready.clear();
         self.objects.clear();
         self.cells.clear();
@@ -245,6 +249,9 @@ impl Sim {
         }
         self.apply_said(task, driver);
         self.announce(task, announced);
+        if self.tasks[task].softirq {
+            self.note_softirq(task);
+        }
     }
 
     fn current(&self, task: usize) -> Current {
@@ -371,6 +378,9 @@ impl Sim {
         self.announced[task] = None;
         self.ready.set(task, false);
         self.leave_cpu(task);
+        if self.tasks[task].softirq {
+            self.note_softirq(task);
+        }
         self.found(task, Bug::Oops { fault, target }, loc);
         if let Fault::Panic(_) = fault {
             self.over = Some(Outcome::Panic);

@@ -3,7 +3,8 @@
 
 use crate::{Addr, Effect, Fault, Locking, Op, Update, What};
 
-/// A running hash over all events. Two runs with the same hash did the same.
+/// A running hash over all events, of who did what; CPUs and memory orders are left out. Runs with different hashes
+/// differ.
 ///
 /// The encoding is stable: recorded hashes depend on it. Whoever changes it raises [`TraceHash::VERSION`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

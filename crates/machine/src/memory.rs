@@ -26,7 +26,7 @@ pub struct Object {
     pub layout: &'static Layout,
     /// How many bytes were asked for. What lies behind is out of bounds.
     pub bytes: usize,
-    /// The how-manieth of its type it is, from 1.
+    /// Its number among the objects of its type, from 1; 0 for a static variable.
     pub number: u32,
     /// Whether it was freed.
     pub freed: bool,

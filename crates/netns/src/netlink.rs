@@ -56,7 +56,7 @@ pub struct Listener {
     pub room: usize,
     /// What it has received, with the id of the sender's namespace.
     pub received: Vec<(i32, Vec<u8>)>,
-    /// `sk_err`, negated as in C; 0 for none.
+    /// What the next call on it fails with: `-sk_err`; 0 for none.
     pub sk_err: i32,
 }
 

@@ -4,8 +4,8 @@
 //! All tasks share one table of file descriptors. A namespace's dentry and inode are one object.
 
 use kernel::{
-    Addr, Atomic, EBADF, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM, Errno, Field, Gfp, Plain, Pointer, function,
-    object, tracepoint,
+    Addr, Atomic, EBADF, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM, Errno, Field, Gfp, Plain, Pointer,
+    RcuPointer, function, object, tracepoint,
 };
 
 use crate::{
@@ -94,9 +94,9 @@ impl NetNs {
             self.out_of_memory().await;
             return Err(ENOMEM);
         };
-        file.f_count().set(k, 1).await;
         file.inode().write(k, inode).await;
         file.ns().write(k, ns).await;
+        file.f_count().xchg(k, 1).await; // fd_install(): ordered before those who find it
         let mut files = self.files.borrow_mut();
         let fd = (3..).find(|fd| !files.contains_key(fd)).unwrap_or(i32::MAX);
         files.insert(fd, file);
@@ -121,15 +121,16 @@ impl NetNs {
         loop {
             let Some(ns) = self.netns_get(task).await else { return Err(ENOENT) };
             k.rcu_read_lock().await;
-            let stashed = NsfsPtr::at(ns.stashed().read(k).await);
+            // C's plain `atomic_long_read()` is ordered by the dependency on the pointer.
+            let stashed = RcuPointer::<NsfsPtr>::at(ns.stashed().addr()).dereference(k).await;
             if !stashed.is_null() && stashed.count().inc_not_zero(k).await {
                 k.rcu_read_unlock();
-                self.ops_put(ns).await;
+                self.netns_put(ns).await;
                 return Ok(stashed);
             }
             k.rcu_read_unlock();
             let Some(inode) = k.kzalloc::<NsfsPtr>("nsfs", Gfp::Kernel).await else {
-                self.ops_put(ns).await;
+                self.netns_put(ns).await;
                 return Err(ENOMEM);
             };
             inode.count().set(k, 1).await;
@@ -147,7 +148,7 @@ impl NetNs {
         let k = &self.k;
         let _f = k.enter(function!("nsfs_evict"), inode.addr().to_value());
         let ns = inode.ns().read(k).await;
-        k.kfree(inode.addr());
+        // Its memory stays, as that of files does: RCU readers may still use it. docs/MODEL.md
         self.ops_put(ns).await;
     }
 
@@ -159,7 +160,6 @@ impl NetNs {
             return;
         }
         let inode = file.inode().read(k).await;
-        k.kfree(file.addr());
         if !inode.is_null() && inode.count().dec_and_test(k).await {
             // ns_prune_dentry()
             let ns = inode.ns().read(k).await;
@@ -177,7 +177,10 @@ impl NetNs {
         let k = &self.k;
         let _f = k.enter(function!("proc_ns_fget"), i64::from(fd));
         let file = self.files.borrow().get(&fd).copied().ok_or(EBADF)?;
-        file.f_count().inc(k).await;
+        // get_file_rcu()
+        if !file.f_count().inc_not_zero(k).await {
+            return Err(EBADF);
+        }
         if file.ns().read(k).await.addr().is_null() {
             self.fput(file).await;
             return Err(EINVAL);

@@ -246,6 +246,6 @@ impl NetNs {
         let Some(task) = self.pids.borrow_mut().remove(&pid) else { return };
         let user_ns = task.user_ns().read(k).await;
         self.put_user_ns(user_ns).await;
-        k.kfree(task.addr());
+        // Its memory stays: RCU readers may still use it. docs/MODEL.md
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the codes of diagnostics mean, for who wants to know more.
+//! What the codes of diagnostics mean, for those who want to know more.
 
 /// What a code means, and what to do; none if there is no such code.
 pub fn explain(code: &str) -> Option<&'static str> {
@@ -13,10 +13,7 @@ pub const CODES: &[(&str, &str)] = &[
         "The file is not UTF-8 text. A scenario is JSON, which is always UTF-8. The position is that of the \
               first byte that fits in no character.",
     ),
-    (
-        "S002",
-        "The file is larger than 16 MiB. It is not read at all. Steps that repeat belong into a `loop`.",
-    ),
+    ("S002", "The file is larger than 16 MiB. It is not read at all. Steps that repeat belong in a `loop`."),
     ("S003", "The file is empty, or holds nothing but space."),
     (
         "S004",
@@ -31,7 +28,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "S006",
         "An object has a field that the format does not know. Nothing is ignored, so that a misspelt field \
-              cannot go unnoticed. Prose belongs into `note`, which is allowed in every object.",
+              cannot go unnoticed. Prose belongs in `note`, which is allowed in every object.",
     ),
     (
         "S007",
@@ -55,7 +52,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("S014", "Two things have the same name: two tasks, or two runs."),
     (
         "S015",
-        "There are too many tasks (at most 4096) or steps (at most 1000000, those in loops counted once).",
+        "There are too many tasks, runs or failures (at most 4096 of each), names in one object (at most 65536), or \
+              steps (at most 1000000, those in loops counted once).",
     ),
     ("S016", "A name has 1 to 64 letters, digits, `_` and `-`."),
     (

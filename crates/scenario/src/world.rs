@@ -82,7 +82,7 @@ impl Value {
 pub(crate) struct Armed {
     /// The step that did it; none for those of the start.
     pub(crate) step: Option<u32>,
-    /// The how-manieth of the start.
+    /// Its place among those of the start.
     pub(crate) index: usize,
     pub(crate) kind: String,
     pub(crate) fired: u64,

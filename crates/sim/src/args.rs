@@ -65,7 +65,7 @@ pub(crate) struct RunArguments {
     /// Scenarios, or directories of them.
     #[arg(required = true, value_name = "FILE|DIR")]
     pub(crate) paths: Vec<String>,
-    /// Only the run of this name; a run without one is called by its number, from 1.
+    /// Only the run of this name. The first run without one is called `default`, the n-th `run-N`.
     #[arg(long, value_name = "NAME")]
     pub(crate) run: Option<String>,
     /// Schedules at random from this seed, instead of as the scenario says. Its expectations are not judged then.

@@ -19,6 +19,7 @@ impl Driver for Noted<'_> {
         self.inner.choose(choice)
     }
     fn happened(&mut self, event: &Event) {
+        self.inner.happened(event);
         if let What::Op(Op::Marked(..), _) = event.what {
             self.order.borrow_mut().push(event.current.task.0);
         }

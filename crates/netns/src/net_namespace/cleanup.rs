@@ -20,7 +20,7 @@ impl NetNs {
         };
         net_exit_list.init(k).await;
 
-        // Atomically snapshot the list of namespaces to clean up.
+        // Whoever is put from now on waits for the next pass.
         self.s.cleanup_list_lock().lock_irq(k).await;
         self.s.cleanup_list().replace_init(k, net_kill_list).await;
         self.s.cleanup_list_lock().unlock_irq(k).await;
@@ -54,7 +54,7 @@ impl NetNs {
         }
         self.rtnl_unlock().await;
 
-        // Another CPU might be walking the list in an RCU read section; exit methods must not meet it.
+        // Walks that have begun in RCU read sections may still reach them; exit methods must not meet these.
         k.synchronize_rcu().await;
 
         let pernet_list = self.s.pernet_list();

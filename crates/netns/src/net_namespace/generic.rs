@@ -24,18 +24,19 @@ impl NetNs {
     pub(crate) async fn net_alloc_generic(&self) -> Option<GenericPtr> {
         let k = &self.k;
         let _f = k.enter(function!("net_alloc_generic"), 0);
-        let max_gen_ptrs = self.s.max_gen_ptrs().read(k).await;
+        let once = self.patches.has(Patch::ReadMaxGenPtrsOnce);
+        let max_gen_ptrs = if once {
+            self.s.max_gen_ptrs().read(k).await
+        } else {
+            self.s.max_gen_ptrs_unmarked().read(k).await
+        };
         let generic_size = max_gen_ptrs as usize * 8;
         let ng = k
             .kzalloc_layout(GenericPtr::layout(), generic_size, "gen", Gfp::Kernel)
             .await
             .map(GenericPtr::at);
         if let Some(ng) = ng {
-            let len = if self.patches.has(Patch::ReadMaxGenPtrsOnce) {
-                max_gen_ptrs
-            } else {
-                self.s.max_gen_ptrs().read(k).await
-            };
+            let len = if once { max_gen_ptrs } else { self.s.max_gen_ptrs_unmarked().read(k).await };
             ng.len().write(k, len).await;
         }
         ng
@@ -76,11 +77,10 @@ impl NetNs {
         Ok(())
     }
 
-    /// The private data of operation `id` in a namespace; NULL if there is none. Any context.
+    /// The private data of operation `id` in a namespace; NULL if there is none. Any context. As in v4.11, an id that
+    /// was never assigned is not noticed.
     ///
     /// C: net_generic, include/net/netns/generic.h
-    ///
-    /// Deviation: the caller's `BUG_ON(!ptr)` is not in v4.11 and not here.
     pub async fn net_generic(&self, net: NetPtr, id: u32) -> PernetDataPtr {
         let k = &self.k;
         let _f = k.enter(function!("net_generic"), net.addr().to_value());

@@ -5,7 +5,7 @@ use kernel::{EAGAIN, ListHead, Pointer, function};
 
 use super::{MIN_PERNET_OPS_ID, StackListPtr};
 use crate::{
-    NetNs,
+    NetNs, Patch,
     pernet::{Methods, PernetOpsPtr},
 };
 
@@ -109,8 +109,13 @@ impl NetNs {
                 }
             };
             id.value().write(k, new).await;
-            let max_gen_ptrs = self.s.max_gen_ptrs().read(k).await;
-            self.s.max_gen_ptrs().write(k, max_gen_ptrs.max(new + 1)).await;
+            let unmarked = self.s.max_gen_ptrs_unmarked();
+            let max_gen_ptrs = unmarked.read(k).await.max(new + 1);
+            if self.patches.has(Patch::ReadMaxGenPtrsOnce) {
+                self.s.max_gen_ptrs().write(k, max_gen_ptrs).await;
+            } else {
+                unmarked.write(k, max_gen_ptrs).await;
+            }
         }
         let error = self.__register_pernet_operations(list, ops).await;
         if error != 0 {

@@ -170,12 +170,16 @@ impl NetNs {
             return Err(err);
         }
         match self.netlink_unicast(msg, net).await {
-            err if err < 0 => Err(Errno(-err)),
+            err if err < 0 => Err(Errno::from_negated(err)),
             _ => Ok(()),
         }
     }
 
-    /// One id of a dump: 0, or an error that ends the page.
+    /// One id of a dump. An error ends the page.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` where the page is full.
     ///
     /// C: rtnl_net_dumpid_one, net/core/net_namespace.c:699
     async fn rtnl_net_dumpid_one(&self, id: i32, net_cb: &mut RtnlNetDumpCb<'_>) -> Result<(), Errno> {
@@ -233,7 +237,7 @@ impl NetNs {
         self.netlink_set_err(net, err);
     }
 
-    /// The first message of a page, and the ids of all its messages: for those who judge.
+    /// The ids of the messages of a page: for those who judge.
     pub fn ids_of_page(page: &[u8]) -> Vec<i32> {
         page.chunks(NLMSG_HDRLEN + 12).filter_map(|message| message.get(24..28).map(get_s32)).collect()
     }

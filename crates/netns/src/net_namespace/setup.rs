@@ -178,7 +178,7 @@ impl NetNs {
             self.dec_net_namespaces(ucounts).await;
             self.put_user_ns(user_ns).await;
             self.net_drop_ns(net).await;
-            return Err(Errno(-rv));
+            return Err(Errno::from_negated(rv));
         }
         // A positive one is taken for success, and the namespace is on no list.
         Ok(net)

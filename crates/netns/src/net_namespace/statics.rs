@@ -2,7 +2,7 @@
 //! The static data of net/core/net_namespace.c.
 
 use kernel::{
-    Field, Ida, Kernel, ListHead, Mutex, Plain, Pointer, Racy, SpinLock, Work, WorkqueuePtr, object,
+    Field, Ida, Kernel, ListHead, Mutex, Once, Plain, Pointer, Racy, SpinLock, Work, WorkqueuePtr, object,
 };
 
 object! {
@@ -29,7 +29,7 @@ object! {
         /// How many slots new arrays get. Written under `net_mutex`, read without.
         ///
         /// C: max_gen_ptrs, net/core/net_namespace.c:49
-        pub(crate) max_gen_ptrs: Racy<u32>,
+        pub(crate) max_gen_ptrs: Once<u32>,
         /// Whether the slab cache of namespaces exists.
         ///
         /// C: net_cachep, net/core/net_namespace.c:329
@@ -62,6 +62,10 @@ object! {
 }
 
 impl StaticsPtr {
+    /// `max_gen_ptrs` as v4.11 accesses it: without a mark.
+    pub(crate) fn max_gen_ptrs_unmarked(self) -> Racy<u32> {
+        Racy::at(self.max_gen_ptrs().addr())
+    }
     /// What the compiler initialises.
     pub(crate) fn init(self, k: &Kernel) {
         let set = |addr: kernel::Addr, value: i64| k.bus.poke(addr, value);

@@ -24,7 +24,7 @@ impl Report<'_> {
         };
         self.line(&format!("It waits for {what} ({verb})."));
         if holders.is_empty() {
-            self.line("Nobody holds it, and nobody is left to signal it.");
+            self.line("Nobody holds it, and nobody who could still run will signal it.");
         }
         for holder in holders {
             let task = self.task(holder);

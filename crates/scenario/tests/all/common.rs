@@ -46,6 +46,7 @@ impl MachineDriver for Watch<'_> {
         self.inner.choose(choice)
     }
     fn happened(&mut self, event: &Event) {
+        self.inner.happened(event);
         let What::Effect(effect) = event.what else { return };
         if let Effect::Enter(function, _) = effect {
             self.functions.insert(function.name);
