@@ -232,7 +232,8 @@ impl Bus {
         let kept = self.kept.take();
         drop(kept);
     }
-    /// Forgets everything but the names of symbols, before an execution. Tasks must have been dropped: they may speak when dropped.
+    /// Forgets everything but the names of symbols, before an execution. Tasks must have been dropped: they may
+    /// speak when dropped.
     pub fn reset(&self, slab: Slab, max_cells: usize, points: Points) {
         self.release_kept();
         self.announced.set(None);
