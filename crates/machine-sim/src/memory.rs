@@ -266,6 +266,7 @@ impl Sim {
                 class: object.map_or("nothing", |object| object.layout.name),
                 cache: object.map_or("nothing", |object| object.layout.cache),
                 size: object.map_or(0, |object| object.bytes),
+                capacity: object.map_or(0, |object| object.capacity()),
                 offset: addr.cell() * 8,
                 field: object.and_then(|object| object.layout.field(addr.cell())).map(|field| field.name),
             }

@@ -56,6 +56,8 @@ pub struct Cell {
     pub cache: &'static str,
     /// The bytes that were asked for.
     pub size: usize,
+    /// The bytes that it takes: of its size class, if it has one.
+    pub capacity: usize,
     /// The byte in it.
     pub offset: usize,
     /// The field there, if its type has one.

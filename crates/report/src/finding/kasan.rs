@@ -43,12 +43,13 @@ impl Report<'_> {
 
     /// What the address belongs to.
     fn object(&mut self, cell: &Cell, base: u64) {
-        let Cell { object, class, cache, size, offset, field } = cell;
+        let Cell { object, class, cache, size, capacity, offset, field } = cell;
         if base == 0 {
             return self.line("The buggy address belongs to no object");
         }
         self.line(&format!("The buggy address belongs to the object at {base:016x}, {object},"));
-        self.line(&format!(" which belongs to the cache {cache} of size {size}"));
+        let class_size = if *cache == "kmalloc" { format!("-{capacity}") } else { String::new() };
+        self.line(&format!(" which belongs to the cache {cache}{class_size} of size {capacity}"));
         let end = base + *size as u64;
         let (distance, side) =
             if offset < size { (*offset, "inside of") } else { (offset - size, "to the right of") };

@@ -94,6 +94,7 @@ impl Told {
             class: "struct net",
             cache: "net_namespace",
             size: 24,
+            capacity: 24,
             offset: 0,
             field: Some("count"),
         }
