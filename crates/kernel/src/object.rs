@@ -16,8 +16,6 @@ pub trait Value: Copy {
 macro_rules! integers {
     ($($int:ty),*) => {$(
         impl Value for $int {
-            #[expect(clippy::allow_attributes, reason = "some of these casts lose nothing")]
-            #[allow(clippy::cast_lossless, reason = "some of these casts lose nothing")]
             fn to_value(self) -> i64 {
                 self as i64
             }
@@ -127,8 +125,6 @@ macro_rules! object {
 
         const _: () = {
             #[expect(non_camel_case_types, reason = "named as the fields are")]
-            #[expect(clippy::allow_attributes, reason = "a type may have a field that nobody reads")]
-            #[allow(dead_code, reason = "a type may have a field that nobody reads")]
             enum Index { $($field,)* }
 
             const CELLS: &[usize] = &[$(<$ty as $crate::Field>::CELLS,)*];
