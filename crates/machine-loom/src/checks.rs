@@ -149,18 +149,7 @@ impl Loom {
 
     /// A memory cell, in words.
     pub(crate) fn describe(&self, addr: Addr) -> machine::Cell {
-        self.bus.inspect(|memory| {
-            let object = memory.object(addr);
-            machine::Cell {
-                object: memory.describe(addr),
-                class: object.map_or("nothing", |object| object.layout.name),
-                cache: object.map_or("nothing", |object| object.layout.cache),
-                size: object.map_or(0, |object| object.bytes),
-                capacity: object.map_or(0, |object| object.capacity()),
-                offset: addr.cell() * 8,
-                field: object.and_then(|object| object.layout.field(addr.cell())).map(|field| field.name),
-            }
-        })
+        self.bus.inspect(|memory| memory.cell(addr))
     }
 }
 

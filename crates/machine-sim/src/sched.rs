@@ -146,12 +146,9 @@ impl Sim {
     pub(crate) fn note_softirq(&mut self, task: usize) {
         let waits = |op: Op| matches!(op, Op::Wait(_) | Op::GraceBegin | Op::GraceEnd | Op::Start);
         let active = self.announced[task].is_some_and(|announced| !waits(announced.op));
-        if std::mem::replace(&mut self.tasks[task].active, active) != active {
-            if active {
-                self.active_softirqs.push(task);
-            } else {
-                self.active_softirqs.retain(|other| *other != task);
-            }
+        self.active_softirqs.retain(|other| *other != task);
+        if active {
+            self.active_softirqs.push(task);
         }
     }
 

@@ -17,8 +17,6 @@ pub(crate) struct Task {
     /// Whether it has that CPU. A softirq never has one: it borrows it.
     pub(crate) on_cpu: bool,
     pub(crate) softirq: bool,
-    /// It is a softirq in the middle of its work: what it interrupted waits.
-    pub(crate) active: bool,
     /// `SIGKILL` is pending.
     pub(crate) killed: bool,
     /// An oops has ended it.
@@ -44,7 +42,6 @@ impl Task {
             cpu: 0,
             on_cpu: false,
             softirq: false,
-            active: false,
             killed: false,
             dead: false,
             preempt_count: 0,

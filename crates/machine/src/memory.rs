@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::{Addr, Layout, MAX_CELLS};
+use crate::{Addr, Cell, Layout, MAX_CELLS};
 
 /// Freed objects of one size that are kept before the oldest of them is used again.
 const QUARANTINE: usize = 4096;
@@ -227,6 +227,20 @@ impl Memory {
             Some(Object { name: Some(name), .. }) => (*name).to_owned(),
             Some(object) => format!("{} {}", object.layout.short, object.number),
             None => format!("{addr:?}"),
+        }
+    }
+
+    /// What `addr` points to, as a finding tells it.
+    pub fn cell(&self, addr: Addr) -> Cell {
+        let object = self.object(addr);
+        Cell {
+            object: self.describe(addr),
+            class: object.map_or("nothing", |object| object.layout.name),
+            cache: object.map_or("nothing", |object| object.layout.cache),
+            size: object.map_or(0, |object| object.bytes),
+            capacity: object.map_or(0, Object::capacity),
+            offset: addr.cell() * 8,
+            field: object.and_then(|object| object.layout.field(addr.cell())).map(|field| field.name),
         }
     }
 

@@ -108,3 +108,19 @@ fn who_holds_a_spinlock_is_not_preempted() {
     // Other CPUs go on.
     assert!(logs(say_under_a_spinlock).contains("ababa"));
 }
+
+#[test]
+fn a_softirq_holds_up_what_it_interrupts() {
+    async fn main(s: Setup) {
+        s.spawn_on_0("a", |s| async move {
+            let this = s.clone();
+            let callback: kernel::RcuFunc =
+                std::rc::Rc::new(move |_| Box::pin(say_thrice(this.clone(), "c")));
+            s.k.call_rcu(s.thing.rcu(), callback).await;
+            say_thrice(s, "a").await;
+        });
+    }
+    let logs = logs_on_one_cpu(Preempt::None, false, main);
+    assert!(logs.contains("acccaa"), "it interrupts: {logs:?}");
+    assert!(logs.iter().all(|log| log.contains("ccc")), "{logs:?}");
+}

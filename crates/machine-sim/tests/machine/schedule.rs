@@ -53,6 +53,27 @@ fn a_schedule_says_who_runs_and_how_far() {
     }
 }
 
+/// Between two calls the task is never seen outside of the function.
+#[test]
+fn calls_that_follow_each_other_are_counted() {
+    let mut sim = Sim::new(Config::default());
+    let mut schedule = Schedule::parse(sim.bus(), "main, a until called#3, b, a").expect("valid");
+    let order = Rc::default();
+    let mut noted = Noted { inner: &mut schedule, order: Rc::clone(&order) };
+    let outcome = sim.run(&mut noted, crate::setup::two_call_thrice);
+    assert_eq!((order.take(), outcome), (vec![1, 1, 2, 2, 2, 1], Outcome::Done));
+}
+
+/// The end of an execution is no excuse for items that nobody came to.
+#[test]
+fn what_is_left_of_a_schedule_is_unfinished() {
+    for (text, item) in [("main, a, b, a until no_such_function", 3), ("main, a, b, a*5", 3)] {
+        let (_, _, schedule) = follow(text);
+        let left = schedule.diverged().cloned().or_else(|| schedule.unfinished());
+        assert_eq!(left.map(|left| left.item), Some(item), "{text}");
+    }
+}
+
 #[test]
 fn a_schedule_that_cannot_be_followed_ends_the_run() {
     for (text, item) in [

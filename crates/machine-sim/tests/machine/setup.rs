@@ -87,3 +87,17 @@ pub(crate) async fn two_increase(bus: Rc<Bus>) {
         });
     }
 }
+
+/// Two tasks that each increase the marked cell three times, each time in a function, and do nothing in between.
+pub(crate) async fn two_call_thrice(bus: Rc<Bus>) {
+    let cells = Cells::new(bus);
+    for name in ["a", "b"] {
+        cells.spawn(name, |c| async move {
+            for _ in 0..3 {
+                c.enter(machine::function!("called"));
+                c.inc().await;
+                c.leave();
+            }
+        });
+    }
+}
