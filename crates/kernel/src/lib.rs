@@ -88,7 +88,7 @@ pub struct Entered<'k> {
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.bus.say_at(Effect::Leave, self.loc);
+        self.bus.leave(self.loc);
     }
 }
 

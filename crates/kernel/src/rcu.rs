@@ -127,12 +127,12 @@ impl Kernel {
     #[track_caller]
     pub fn synchronize_rcu(&self) -> impl Future<Output = ()> {
         self.might_sleep_here("synchronize_rcu");
-        let (begin, end) = (self.bus.step(Op::GraceBegin), self.bus.step(Op::GraceEnd));
+        let loc = std::panic::Location::caller();
         async move {
             let _f = self.enter(function!("synchronize_rcu"), 0);
-            begin.await;
+            self.bus.step_at(Op::GraceBegin, loc).await;
             self.trace(&SYNCHRONIZE_RCU, 0, 0);
-            end.await;
+            self.bus.step_at(Op::GraceEnd, loc).await;
         }
     }
     /// `call_rcu()`: runs `func` after a grace period, in softirq context, on this CPU. Any context.

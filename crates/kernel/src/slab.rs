@@ -98,14 +98,13 @@ impl Kernel {
     ) -> impl Future<Output = Option<Addr>> {
         let loc = std::panic::Location::caller();
         let fails = self.should_fail(kind, gfp);
-        let out_of_memory = self.bus.step(Op::Fault(Fault::OutOfMemory));
         async move {
             if fails.await || bytes > KMALLOC_MAX_SIZE {
                 return None;
             }
             let addr = self.bus.alloc_at(layout, bytes, loc);
             if addr.is_none() {
-                out_of_memory.await;
+                self.bus.step_at(Op::Fault(Fault::OutOfMemory), loc).await;
             }
             addr
         }

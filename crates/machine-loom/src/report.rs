@@ -170,7 +170,7 @@ fn described(machine: &Loom, effect: Effect) -> String {
         Effect::Complete(addr) => format!("complete {}", cell(addr)),
         Effect::RcuReadUnlock => "rcu_read_unlock".to_owned(),
         Effect::Enter(function, arg) => format!("enter {}({arg:#x})", function.name),
-        Effect::Leave => "leave".to_owned(),
+        Effect::Leave(n) => format!("leave {n}"),
         Effect::Trace(point, first, second) => format!("trace {} {first:#x} {second:#x}", point.name),
         Effect::Spawn(id) => {
             let name = machine.tasks.borrow().get(id.index()).map(|task| task.name);

@@ -55,7 +55,7 @@ impl Thread {
             let spawned = said.iter().filter(|said| matches!(said.effect, Effect::Spawn(_)));
             let mut spawned: VecDeque<NewTask> = spawned.map(|_| machine.bus.take_spawned()).collect();
             for Said { effect, loc } in said {
-                if !matches!(effect, Effect::Enter(..) | Effect::Leave | Effect::MightSleep(_)) {
+                if !matches!(effect, Effect::Enter(..) | Effect::Leave(_) | Effect::MightSleep(_)) {
                     self.note(What::Effect(effect), loc); // first, since it may fail
                 }
                 self.apply(effect, loc, &mut spawned);
@@ -157,8 +157,9 @@ impl Thread {
             Effect::Enter(function, arg) => {
                 machine.tasks.borrow_mut()[self.id.index()].stack.push(Frame { function, arg, loc });
             }
-            Effect::Leave => {
-                machine.tasks.borrow_mut()[self.id.index()].stack.pop();
+            Effect::Leave(n) => {
+                let stack = &mut machine.tasks.borrow_mut()[self.id.index()].stack;
+                stack.truncate(stack.len().saturating_sub(n as usize));
             }
             Effect::Warn(_) => machine.warnings.set(machine.warnings.get() + 1),
             Effect::AllocFailed(_) | Effect::Kill(_) | Effect::MightSleep(_) | Effect::Trace(..) => {}

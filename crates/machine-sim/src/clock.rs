@@ -8,6 +8,14 @@ pub(crate) struct Epoch {
     pub(crate) time: u32,
 }
 
+impl Epoch {
+    /// Whether who has this clock knows it.
+    #[inline]
+    pub(crate) fn is_known_to(self, clock: &[u32]) -> bool {
+        self.time <= clock[self.task as usize]
+    }
+}
+
 /// A moment that nobody knows.
 const NEVER: Epoch = Epoch { task: 0, time: u32::MAX };
 
@@ -69,7 +77,12 @@ impl Clocks {
         self.rows[at] += 1;
     }
     pub(crate) fn knows(&self, row: Row, epoch: Epoch) -> bool {
-        epoch.time <= self.rows[self.start(row) + epoch.task as usize]
+        epoch.is_known_to(self.of(row))
+    }
+    /// A clock: the time of each task that it knows of.
+    #[inline]
+    pub(crate) fn of(&self, row: Row) -> &[u32] {
+        &self.rows[self.start(row)..][..self.width]
     }
     /// `to` learns what `from` knows.
     pub(crate) fn join(&mut self, to: Row, from: Row) {

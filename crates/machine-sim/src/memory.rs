@@ -15,6 +15,8 @@ pub(crate) struct Object {
     cells: usize,
     bytes: usize,
     addr: Addr,
+    /// The cells that may be used without a report; 0 once it is freed.
+    valid: u64,
     pub(crate) allocated: Mark,
     pub(crate) freed: Option<Mark>,
     /// Every use is a read of it; its free is a write.
@@ -45,6 +47,7 @@ impl Sim {
             cells: cells.len(),
             bytes,
             addr,
+            valid: bytes.div_ceil(8) as u64,
             allocated,
             freed: None,
             shadow: Shadow::NEW,
@@ -52,11 +55,24 @@ impl Sim {
         };
         if self.objects.len() < slots {
             // Those in between were said and are not applied yet.
-            self.objects.resize(slots, Object { cells: 0, bytes: 0, ..new });
+            self.objects.resize(slots, Object { cells: 0, bytes: 0, valid: 0, ..new });
         }
-        self.objects[addr.slot()] = new;
+        std::mem::replace(&mut self.objects[addr.slot()], new).shadow.give_back(&mut self.shared);
+        if cells.start < self.cells.len() {
+            cells.for_each(|cell| self.forget_cell(cell)); // the object that had this place before
+        }
         self.cells.resize(all, CellState::default());
-        self.cells[cells].fill(CellState::default());
+    }
+
+    fn forget_cell(&mut self, cell: usize) {
+        let Some(old) = self.cells.get_mut(cell).map(std::mem::take) else { return };
+        for shadow in [old.plain, old.marked].into_iter().filter(|shadow| *shadow != 0) {
+            self.shadows[shadow as usize].give_back(&mut self.shared);
+            self.free_shadows.push(shadow);
+        }
+        if old.sync != 0 {
+            self.give_back_sync(old.sync);
+        }
     }
 
     pub(crate) fn free(&mut self, task: usize, addr: Addr, loc: Loc) {
@@ -78,9 +94,10 @@ impl Sim {
         let mark = self.mark(task, loc);
         let own = self.tasks[task].clock;
         self.objects[place.slot].freed = Some(mark);
+        self.objects[place.slot].valid = 0;
         self.bus.change(|memory| memory.free(addr));
         if self.config.checks.kcsan {
-            let used = object.shadow.unordered_read(&self.clocks, own, &self.shared);
+            let used = object.shadow.unordered_read(self.clocks.of(own), &self.shared);
             if let Some(used) = used {
                 let (cell, used) = (self.cell(addr), self.access_of(used));
                 self.found(task, Bug::UnorderedFree { cell, used }, loc);
@@ -105,25 +122,53 @@ impl Sim {
         }
     }
 
-    /// `task` uses something in an object. None if the pointer leads nowhere, which ends the task.
-    #[inline]
+    /// `task` uses something in an object: a lock, a count. None if the pointer leads nowhere, which ends the task.
     pub(crate) fn used(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
-        let place = match self.place(addr) {
-            Ok(place) => place,
-            Err(bad) => {
-                self.oops(task, Fault::BadPointer(bad, addr), loc);
-                return None;
-            }
-        };
-        if self.config.checks.kasan && (place.freed || !place.in_bounds) {
-            self.found_bad_use(task, addr, place, kind, loc);
-        }
-        if self.config.checks.kcsan && !self.objects[place.slot].is_static {
+        let place = self.follow(task, addr, kind, loc)?;
+        if self.config.checks.kcsan {
             let mark = self.mark(task, loc);
-            let own = self.tasks[task].clock;
-            self.objects[place.slot].shadow.read(mark, &self.clocks, own, &mut self.shared);
+            self.note_use(place, mark);
         }
         Some(place)
+    }
+
+    /// KASAN: where a pointer leads. None if nowhere, which ends the task.
+    #[inline]
+    fn follow(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
+        let slot = addr.slot();
+        match self.objects.get(slot) {
+            Some(object) if addr.cells_after(object.addr) < object.valid => {
+                let cell = Some(object.start + addr.cells_after(object.addr) as usize);
+                Some(Place { slot, cell, in_bounds: true, freed: false })
+            }
+            _ => self.follow_badly(task, addr, kind, loc),
+        }
+    }
+
+    #[cold]
+    fn follow_badly(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
+        match self.place(addr) {
+            Ok(place) => {
+                if self.config.checks.kasan {
+                    self.found_bad_use(task, addr, place, kind, loc);
+                }
+                Some(place)
+            }
+            Err(bad) => {
+                self.oops(task, Fault::BadPointer(bad, addr), loc);
+                None
+            }
+        }
+    }
+
+    /// A use of an object is a read of it as a whole, which its free must be ordered after.
+    #[inline]
+    fn note_use(&mut self, place: Place, mark: Mark) {
+        let object = &mut self.objects[place.slot];
+        if !object.is_static && !object.shadow.was_read_at(mark.at) {
+            let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
+            object.shadow.read(mark, own, &mut self.shared);
+        }
     }
 
     #[cold]
@@ -140,16 +185,25 @@ impl Sim {
         self.found(task, bug, loc);
     }
 
+    #[inline]
     pub(crate) fn plain_access(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) {
-        if let Some(place) = self.used(task, addr, kind, loc) {
-            self.check_race(task, addr, place, kind, false, loc);
+        if let Some(place) = self.follow(task, addr, kind, loc)
+            && self.config.checks.kcsan
+        {
+            let mark = self.mark(task, loc);
+            self.note_use(place, mark);
+            self.check_race(addr, place, kind, false, mark);
         }
     }
 
     pub(crate) fn racy(&mut self, task: usize, addr: Addr, update: Update, loc: Loc) -> Option<i64> {
         let kind = if update == Update::Read { Kind::Read } else { Kind::Write };
-        let place = self.used(task, addr, kind, loc)?;
-        self.check_race(task, addr, place, kind, false, loc);
+        let place = self.follow(task, addr, kind, loc)?;
+        if self.config.checks.kcsan {
+            let mark = self.mark(task, loc);
+            self.note_use(place, mark);
+            self.check_race(addr, place, kind, false, mark);
+        }
         Some(self.change(place, update))
     }
 
@@ -166,35 +220,40 @@ impl Sim {
             Update::Write(_) => Kind::Write,
             _ => Kind::ReadWrite,
         };
-        let place = self.used(task, addr, kind, loc)?;
+        let place = self.follow(task, addr, kind, loc)?;
         let old = self.change(place, update);
         if !self.config.checks.kcsan {
             return Some(old);
         }
         let changed = update.new_value(old).is_some();
+        let own = self.tasks[task].clock;
+        // A read-modify-write operation that leaves the value alone orders nothing.
+        if order.acquires()
+            && (changed || update == Update::Read)
+            && let Some(sync) = self.known_sync(place)
+        {
+            self.syncs[sync].released.acquire(&mut self.clocks, own);
+        }
+        // After what was acquired, and before what is released: the access itself is passed on.
+        let mark = self.mark(task, loc);
+        self.note_use(place, mark);
+        self.check_race(addr, place, kind, true, mark);
         // Nothing was ever passed on, and nothing is: no need for a table entry.
-        if (order.releases() && changed || self.known_sync(place).is_some())
+        if changed
+            && (order.releases() || self.known_sync(place).is_some())
             && let Some(sync) = self.sync_at(place)
         {
             let released = &mut self.syncs[sync].released;
-            let own = self.tasks[task].clock;
-            // A read-modify-write operation that leaves the value alone orders nothing.
-            if order.acquires() && (changed || update == Update::Read) {
-                released.acquire(&mut self.clocks, own);
-            }
-            if changed {
-                match update {
-                    // A store begins a new release sequence, or ends it.
-                    Update::Write(_) if !order.releases() => released.forget(&mut self.clocks),
-                    Update::Write(_) => released.replace(&mut self.clocks, own, task),
-                    // What was acquired just now is not lost.
-                    _ if order == Order::Full => released.replace(&mut self.clocks, own, task),
-                    _ if order.releases() => released.add(&mut self.clocks, own, task),
-                    _ => {}
-                }
+            match update {
+                // A store begins a new release sequence, or ends it.
+                Update::Write(_) if !order.releases() => released.forget(&mut self.clocks),
+                Update::Write(_) => released.replace(&mut self.clocks, own, task),
+                // What was acquired just now is not lost.
+                _ if order == Order::Full => released.replace(&mut self.clocks, own, task),
+                _ if order.releases() => released.add(&mut self.clocks, own, task),
+                _ => {}
             }
         }
-        self.check_race(task, addr, place, kind, true, loc);
         Some(old)
     }
 
@@ -210,50 +269,52 @@ impl Sim {
 
     /// KCSAN: two accesses race if one is a write, one is unmarked, and nothing orders them.
     #[inline]
-    fn check_race(&mut self, task: usize, addr: Addr, place: Place, kind: Kind, is_marked: bool, loc: Loc) {
-        if !self.config.checks.kcsan {
-            return;
-        }
+    fn check_race(&mut self, addr: Addr, place: Place, kind: Kind, is_marked: bool, mark: Mark) {
         let Some(cell) = place.cell else { return };
         let state = self.cells[cell];
-        let own = self.tasks[task].clock;
-        let mark = self.mark(task, loc);
-        let conflict = |shadow: &Shadow, sim: &Sim| {
-            let write = shadow.unordered_write(&sim.clocks, own).map(|mark| (mark, Kind::Write));
-            match kind {
-                Kind::Read => write,
-                Kind::Write | Kind::ReadWrite => write.or_else(|| {
-                    let read = shadow.unordered_read(&sim.clocks, own, &sim.shared);
-                    read.map(|mark| (mark, Kind::Read))
-                }),
-            }
+        let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
+        let races = |shadow: u32| {
+            shadow != 0 && self.shadows[shadow as usize].conflict(kind, own, &self.shared).is_some()
         };
-        let mut race = None;
-        if state.plain != 0 {
-            race = conflict(&self.shadows[state.plain as usize], self).map(|found| (found, false));
-        }
-        if !is_marked && race.is_none() && state.marked != 0 {
-            race = conflict(&self.shadows[state.marked as usize], self).map(|found| (found, true));
+        if races(state.plain) || !is_marked && races(state.marked) {
+            self.found_race(addr, state, kind, is_marked, mark);
         }
         let mine = if is_marked { state.marked } else { state.plain };
         let mine = if mine != 0 { mine as usize } else { self.new_shadow(cell, is_marked) };
-        match kind {
-            Kind::Read => self.shadows[mine].read(mark, &self.clocks, own, &mut self.shared),
-            Kind::Write | Kind::ReadWrite => self.shadows[mine].write(mark),
-        }
-        if let Some(((earlier, earlier_kind), earlier_marked)) = race {
-            let (cell, earlier) = (self.cell(addr), self.access_of(earlier));
-            let bug = Bug::DataRace { cell, kind, marked: is_marked, earlier, earlier_kind, earlier_marked };
-            self.found(task, bug, loc);
+        let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
+        match (kind, is_marked) {
+            (Kind::Read, _) => self.shadows[mine].read(mark, own, &mut self.shared),
+            (_, false) => self.shadows[mine].write(mark, &mut self.shared),
+            (_, true) => self.shadows[mine].write_marked(mark, own, &mut self.shared),
         }
     }
 
+    #[cold]
+    fn found_race(&mut self, addr: Addr, state: CellState, kind: Kind, is_marked: bool, mark: Mark) {
+        let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
+        let conflict = |shadow: u32| self.shadows[shadow as usize].conflict(kind, own, &self.shared);
+        let plain = conflict(state.plain);
+        let Some((earlier, earlier_kind)) = plain.or_else(|| conflict(state.marked)) else { return };
+        let (cell, earlier) = (self.cell(addr), self.access_of(earlier));
+        let earlier_marked = plain.is_none();
+        let bug = Bug::DataRace { cell, kind, marked: is_marked, earlier, earlier_kind, earlier_marked };
+        self.found(mark.at.task as usize, bug, mark.loc);
+    }
+
     fn new_shadow(&mut self, cell: usize, is_marked: bool) -> usize {
-        let index = self.shadows.len();
-        self.shadows.push(Shadow::NEW);
+        let index = match self.free_shadows.pop() {
+            Some(index) => {
+                self.shadows[index as usize] = Shadow::NEW;
+                index
+            }
+            None => {
+                self.shadows.push(Shadow::NEW);
+                (self.shadows.len() - 1) as u32
+            }
+        };
         let state = &mut self.cells[cell];
-        *(if is_marked { &mut state.marked } else { &mut state.plain }) = index as u32;
-        index
+        *(if is_marked { &mut state.marked } else { &mut state.plain }) = index;
+        index as usize
     }
 
     /// A memory cell, in words.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Who can go on: operations that are possible, and CPUs to perform them on.
 
-use machine::{Announced, Op, TaskId};
+use machine::{Announced, Locking, Op, TaskId};
 
 use crate::{config::Preempt, sim::Sim};
 
@@ -15,15 +15,16 @@ impl Sim {
         };
         match op {
             Op::Lock(addr, _) | Op::Wait(addr) => {
+                let mut possible = true; // where a pointer leads nowhere is nothing: who follows it finds out
                 if let Some(sync) = self.sync_of(addr) {
                     self.tasks[task].next_waiter = self.syncs[sync].first_waiter;
                     self.syncs[sync].first_waiter = Some(task as u32);
+                    possible = self.has_come(task, op, sync);
                 }
-                let possible = self.is_possible(task, op);
                 self.set_ready(task, possible);
             }
             Op::GraceEnd => {
-                let possible = self.is_possible(task, op);
+                let possible = self.grace_is_over(task);
                 self.set_ready(task, possible);
             }
             Op::Fault(_) | Op::Start | Op::Marked(..) | Op::Racy(..) | Op::IsLocked(_) => {
@@ -35,27 +36,32 @@ impl Sim {
         }
     }
 
-    fn is_possible(&self, task: usize, op: Op) -> bool {
+    /// Whether what `task` waits for at `sync` has come.
+    #[inline]
+    fn has_come(&self, task: usize, op: Op, sync: usize) -> bool {
         match op {
-            Op::Lock(addr, how) => {
-                let killable = matches!(how, machine::Locking::MutexKillable);
-                self.sync_of_known(addr).is_none_or(|sync| self.syncs[sync].holder.is_none())
-                    || killable && self.tasks[task].killed
+            Op::Lock(_, how) => {
+                self.syncs[sync].holder.is_none() || how == Locking::MutexKillable && self.tasks[task].killed
             }
-            // Nor is there a count where a pointer leads nowhere: who follows it finds out.
-            Op::Wait(addr) => self.sync_of_known(addr).is_none_or(|sync| self.syncs[sync].count > 0),
-            Op::GraceEnd => self.grace_is_over(task),
+            Op::Wait(_) => self.syncs[sync].count > 0,
             _ => true,
         }
     }
 
     /// Looks again at everybody who waits for something at `sync`.
+    #[inline]
     pub(crate) fn look_again(&mut self, sync: usize) {
-        let mut waiter = self.syncs[sync].first_waiter;
+        if let Some(waiter) = self.syncs[sync].first_waiter {
+            self.look_again_from(waiter, sync);
+        }
+    }
+
+    fn look_again_from(&mut self, first: u32, sync: usize) {
+        let mut waiter = Some(first);
         while let Some(task) = waiter {
             let task = task as usize;
             if let Some(Announced { op, .. }) = self.announced[task] {
-                let possible = self.is_possible(task, op);
+                let possible = self.has_come(task, op, sync);
                 self.set_ready(task, possible);
             }
             waiter = self.tasks[task].next_waiter;
@@ -98,20 +104,16 @@ impl Sim {
     /// Fills `self.candidates` with the contexts that may go on, the running one first.
     pub(crate) fn find_candidates(&mut self, last: Option<TaskId>) {
         self.candidates.clear();
-        if let Some(last) = last
-            && self.ready.contains(last.index())
-            && self.may_run(last.index())
-        {
-            self.candidates.push(last);
-        }
+        let last = last.map(TaskId::index).filter(|last| self.ready.contains(*last) && self.may_run(*last));
+        self.candidates.extend(last.map(|last| TaskId(last as u32)));
         for word in 0..self.ready.words() {
             let mut bits = self.ready.word(word);
             while bits != 0 {
                 let task = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                let id = TaskId(task as u32);
-                if Some(id) != last && self.may_run(task) {
-                    self.candidates.push(id);
+                let on_quiet_cpu = self.tasks[task].on_cpu && self.active_softirqs.is_empty();
+                if Some(task) != last && (on_quiet_cpu || self.may_run(task)) {
+                    self.candidates.push(TaskId(task as u32));
                 }
             }
         }

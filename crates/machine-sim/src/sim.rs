@@ -2,7 +2,6 @@
 //! The machine and its loop.
 
 use std::{
-    cell::Cell,
     panic::Location,
     rc::Rc,
     task::{Context, Waker},
@@ -47,7 +46,9 @@ pub struct Sim {
     pub(crate) objects: Vec<Object>,
     pub(crate) cells: Vec<CellState>,
     pub(crate) shadows: Vec<Shadow>,
+    pub(crate) free_shadows: Vec<u32>,
     pub(crate) syncs: Vec<Sync>,
+    free_syncs: Vec<u32>,
     pub(crate) shared: Shared,
     pub(crate) clocks: Clocks,
     pub(crate) rcu: Rcu,
@@ -58,8 +59,6 @@ pub struct Sim {
     told: usize,
     over: Option<Outcome>,
     steps: u64,
-    /// The moment, the step and the function that the running task is in: of every mark it makes.
-    now: Cell<Option<(usize, Mark)>>,
     hash: TraceHash,
 }
 
@@ -97,7 +96,9 @@ impl Sim {
             objects: Vec::new(),
             cells: Vec::new(),
             shadows: Vec::new(),
+            free_shadows: Vec::new(),
             syncs: Vec::new(),
+            free_syncs: Vec::new(),
             shared: Shared::default(),
             clocks: Clocks::default(),
             rcu: Rcu::default(),
@@ -107,7 +108,6 @@ impl Sim {
             told: 0,
             over: None,
             steps: 0,
-            now: Cell::new(None),
             hash: TraceHash::default(),
         }
     }
@@ -166,6 +166,8 @@ impl Sim {
         self.cells.clear();
         self.shadows.clear();
         self.shadows.push(Shadow::NEW); // 0 means none
+        self.free_shadows.clear();
+        self.free_syncs.clear();
         self.syncs.clear();
         self.syncs.push(Sync::default());
         self.shared.clear();
@@ -177,7 +179,6 @@ impl Sim {
         self.told = 0;
         self.over = None;
         self.steps = 0;
-        self.now.set(None);
         self.hash = TraceHash::default();
     }
 
@@ -230,9 +231,7 @@ impl Sim {
         let Some(Announced { op, loc }) = self.announced[task] else { return };
         self.take_cpu(task);
         self.steps += 1;
-        self.now.set(None);
         let answer = self.perform(task, op, loc);
-        self.now.set(None);
         self.note(task, What::Op(op, answer.unwrap_or(0)), loc, driver);
         let Some(answer) = answer else { return };
         if self.over.is_some() {
@@ -242,12 +241,12 @@ impl Sim {
 
         let Some(future) = self.futures.0[task].as_mut() else { return };
         let done = future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
-        let announced = self.bus.take_announced();
-        assert_ne!(done, announced.is_some(), "a task suspends only to announce an operation");
         if done {
             self.futures.0[task] = None; // before what was said is applied: it may speak when dropped
         }
         self.apply_said(task, driver);
+        let announced = self.bus.take_announced(); // not earlier: what was just written is slow to copy
+        assert_ne!(done, announced.is_some(), "a task suspends only to announce an operation");
         self.announce(task, announced);
         if self.tasks[task].softirq {
             self.note_softirq(task);
@@ -285,8 +284,30 @@ impl Sim {
     fn apply_all<D: Driver + ?Sized>(&mut self, task: usize, driver: &mut D) {
         let mut said = std::mem::take(&mut self.said);
         for &Said { effect, loc } in &said {
-            self.apply(task, effect, loc);
-            self.note(task, What::Effect(effect), loc, driver);
+            // The frequent ones have arms of their own, so that what is known of them is known at compile time.
+            match effect {
+                Effect::Read(addr) => {
+                    self.plain_access(task, addr, Kind::Read, loc);
+                    self.note(task, What::Effect(Effect::Read(addr)), loc, driver);
+                }
+                Effect::Write(addr, value) => {
+                    self.plain_access(task, addr, Kind::Write, loc);
+                    self.note(task, What::Effect(Effect::Write(addr, value)), loc, driver);
+                }
+                Effect::Enter(function, arg) => {
+                    self.stacks[task].push(Frame { function, arg, loc });
+                    self.note(task, What::Effect(Effect::Enter(function, arg)), loc, driver);
+                }
+                Effect::Leave(n) => {
+                    let stack = &mut self.stacks[task];
+                    stack.truncate(stack.len().saturating_sub(n as usize));
+                    self.note(task, What::Effect(Effect::Leave(n)), loc, driver);
+                }
+                _ => {
+                    self.apply(task, effect, loc);
+                    self.note(task, What::Effect(effect), loc, driver);
+                }
+            }
             if self.over.is_some() {
                 break;
             }
@@ -295,14 +316,10 @@ impl Sim {
         self.said = said;
     }
 
-    #[inline]
     fn apply(&mut self, task: usize, effect: Effect, loc: Loc) {
         match effect {
             Effect::Alloc(addr) => self.alloc(task, addr, loc),
             Effect::Free(addr) => self.free(task, addr, loc),
-            // These leave time and function as they are.
-            Effect::Read(addr) => return self.plain_access(task, addr, Kind::Read, loc),
-            Effect::Write(addr, _) => return self.plain_access(task, addr, Kind::Write, loc),
             Effect::Unlock(addr, how) => self.unlock(task, addr, how, loc),
             Effect::Complete(addr) => self.complete(task, addr, loc),
             Effect::RcuReadUnlock => {
@@ -319,14 +336,10 @@ impl Sim {
                     self.found(task, Bug::SleepInAtomic { what, preempt_count, rcu_nesting }, loc);
                 }
             }
-            Effect::Enter(function, arg) => self.stacks[task].push(Frame { function, arg, loc }),
-            Effect::Leave => {
-                self.stacks[task].pop();
-            }
             Effect::Warn(what) => self.found(task, Bug::Warning { what }, loc),
             Effect::AllocFailed(_) | Effect::Trace(..) => {}
+            Effect::Read(_) | Effect::Write(..) | Effect::Enter(..) | Effect::Leave(_) => {} // see apply_all()
         }
-        self.now.set(None);
     }
 
     fn spawn(&mut self, parent: usize, id: TaskId, loc: Loc) {
@@ -439,22 +452,15 @@ impl Sim {
         outcome
     }
 
-    /// Now, in the life of `task`.
+    /// Now, in the life of `task`, and where in the kernel's code.
     #[inline]
     pub(crate) fn mark(&self, task: usize, loc: Loc) -> Mark {
-        if let Some((of, mark)) = self.now.get()
-            && of == task
-        {
-            return Mark { loc, ..mark };
-        }
-        let mark = Mark {
+        Mark {
             at: self.tasks.get(task).map_or(Epoch::default(), |of| self.clocks.now(of.clock, task)),
             step: self.steps as u32,
             loc,
             function: self.stacks.get(task).and_then(|stack| stack.last()).map(|frame| frame.function),
-        };
-        self.now.set(Some((task, mark)));
-        mark
+        }
     }
     #[cold]
     pub(crate) fn access_of(&self, mark: Mark) -> Access {
@@ -477,10 +483,20 @@ impl Sim {
     pub(crate) fn sync_at(&mut self, place: Place) -> Option<usize> {
         let cell = place.cell?;
         if self.cells[cell].sync == 0 {
-            self.cells[cell].sync = self.syncs.len() as u32;
-            self.syncs.push(Sync::default());
+            self.cells[cell].sync = self.free_syncs.pop().unwrap_or_else(|| {
+                self.syncs.push(Sync::default());
+                (self.syncs.len() - 1) as u32
+            });
         }
         Some(self.cells[cell].sync as usize)
+    }
+    /// The object that this entry was about is gone. Whoever still waits there goes on to wait.
+    pub(crate) fn give_back_sync(&mut self, sync: u32) {
+        let entry = &mut self.syncs[sync as usize];
+        if entry.first_waiter.is_none() {
+            std::mem::take(entry).released.give_back(&mut self.clocks);
+            self.free_syncs.push(sync);
+        }
     }
     /// The same, if there is one.
     #[inline]
@@ -494,7 +510,7 @@ impl Sim {
         (sync != 0).then_some(sync)
     }
 
-    #[inline]
+    #[inline(always)]
     fn note<D: Driver + ?Sized>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
         self.hash.add(task, &what);
         driver.happened(&Event { current: self.current(task), what, loc });

@@ -57,6 +57,12 @@ impl Addr {
         let cell = (self.cell() + n).min(MAX_CELLS - 1);
         Addr(self.0 & !(MAX_CELLS as u64 - 1) | cell as u64)
     }
+    /// How many cells after `object` it lies, which points to the first cell of an object. At least [`MAX_CELLS`]
+    /// if it points into another, or into one that had this place earlier or later.
+    #[inline]
+    pub fn cells_after(self, object: Addr) -> u64 {
+        self.0.wrapping_sub(object.0)
+    }
     /// A pointer to the first cell of the same object.
     #[must_use]
     pub fn object(self) -> Self {
@@ -87,5 +93,15 @@ mod tests {
         assert_eq!(addr.object(), Addr::of_object(70_000_000, 65_535));
         assert_eq!(Addr::LIST_POISON2.slot(), 0);
         assert_eq!(addr.plus(usize::MAX / 2).cell(), MAX_CELLS - 1);
+    }
+
+    #[test]
+    fn cells_after_tells_other_objects_apart() {
+        let object = Addr::of_object(3, 7);
+        assert_eq!(object.plus(5).cells_after(object), 5);
+        for other in [(3, 6), (3, 8), (2, 7), (4, 7)] {
+            let other = Addr::of_object(other.0, other.1);
+            assert!(other.plus(MAX_CELLS - 1).cells_after(object) >= MAX_CELLS as u64, "{other:?}");
+        }
     }
 }

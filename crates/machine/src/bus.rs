@@ -111,14 +111,15 @@ impl Bus {
 
 /// The kernel's side.
 impl Bus {
-    /// Announces `op`; the future is ready when the machine has performed it.
+    /// Announces `op`, to be awaited at once; the future is ready when the machine has performed it.
     #[track_caller]
     pub fn step(&self, op: Op) -> Step<'_> {
         self.step_at(op, Location::caller())
     }
     /// The same, at another place.
     pub fn step_at(&self, op: Op, loc: Loc) -> Step<'_> {
-        Step { bus: self, announced: Announced { op, loc }, suspended: false }
+        self.announce(op, loc);
+        Step { bus: self, suspended: false }
     }
     /// Says an effect of the running step.
     #[track_caller]
@@ -130,28 +131,40 @@ impl Bus {
     pub fn say_at(&self, effect: Effect, loc: Loc) {
         self.said.borrow_mut().push(Said { effect, loc });
     }
-    /// Reads a cell without a mark. Suspends only if the pointer leads nowhere.
+    /// Leaves the kernel function entered last.
+    #[inline]
+    pub fn leave(&self, loc: Loc) {
+        let mut said = self.said.borrow_mut();
+        match said.last_mut() {
+            Some(Said { effect: Effect::Leave(n), .. }) => *n += 1,
+            _ => said.push(Said { effect: Effect::Leave(1), loc }),
+        }
+    }
+    /// Reads a cell without a mark, to be awaited at once. Suspends only if the pointer leads nowhere.
     #[track_caller]
-    pub fn read(&self, addr: Addr) -> Plain<'_> {
+    pub fn read(&self, addr: Addr) -> Plain {
         self.read_at(addr, Location::caller())
     }
     /// The same, at another place.
-    pub fn read_at(&self, addr: Addr, loc: Loc) -> Plain<'_> {
-        Plain { bus: self, addr, write: None, loc, faulted: false }
+    #[inline]
+    pub fn read_at(&self, addr: Addr, loc: Loc) -> Plain {
+        self.plain(addr, None, loc)
     }
-    /// Writes a cell without a mark. Suspends only if the pointer leads nowhere.
+    /// Writes a cell without a mark, to be awaited at once. Suspends only if the pointer leads nowhere.
     #[track_caller]
-    pub fn write(&self, addr: Addr, value: i64) -> Plain<'_> {
+    pub fn write(&self, addr: Addr, value: i64) -> Plain {
         self.write_at(addr, value, Location::caller())
     }
     /// The same, at another place.
-    pub fn write_at(&self, addr: Addr, value: i64, loc: Loc) -> Plain<'_> {
-        Plain { bus: self, addr, write: Some(value), loc, faulted: false }
+    #[inline]
+    pub fn write_at(&self, addr: Addr, value: i64, loc: Loc) -> Plain {
+        self.plain(addr, Some(value), loc)
     }
-    /// Releases a lock. Suspends only where [`Points::release`] asks for it.
+    /// Releases a lock, to be awaited at once. Suspends only where [`Points::release`] asks for it.
     #[track_caller]
     pub fn unlock(&self, lock: Addr, locking: Locking) -> Unlock<'_> {
-        Unlock { step: self.step(Op::PreemptEnable), effect: Effect::Unlock(lock, locking) }
+        self.say(Effect::Unlock(lock, locking));
+        Unlock(self.points.get().release.then(|| self.step(Op::PreemptEnable)))
     }
     /// A new object; none where the machine's memory ends, which ends the task.
     #[track_caller]
@@ -198,6 +211,37 @@ impl Bus {
     /// Which places are operations.
     pub fn points(&self) -> Points {
         self.points.get()
+    }
+    fn announce(&self, op: Op, loc: Loc) {
+        let before = self.announced.replace(Some(Announced { op, loc }));
+        debug_assert!(before.is_none(), "{before:?} was announced and not awaited");
+    }
+    #[inline]
+    fn plain(&self, addr: Addr, write: Option<i64>, loc: Loc) -> Plain {
+        let mut memory = self.memory.borrow_mut();
+        let mut said = self.said.borrow_mut();
+        let place = match memory.place(addr) {
+            Ok(place) if said.len() < MAX_EFFECTS => place,
+            place => {
+                return self
+                    .fault(place.err().map_or(Fault::EndlessLoop, |bad| Fault::BadPointer(bad, addr)), loc);
+            }
+        };
+        let old = memory.value(place);
+        let effect = match write {
+            None => Effect::Read(addr),
+            Some(value) => {
+                memory.set_value(place, value);
+                Effect::Write(addr, value)
+            }
+        };
+        said.push(Said { effect, loc });
+        Plain(Some(old))
+    }
+    #[cold]
+    fn fault(&self, fault: Fault, loc: Loc) -> Plain {
+        self.announce(Op::Fault(fault), loc);
+        Plain(None)
     }
     /// The symbol of a name.
     pub fn intern(&self, name: &str) -> Symbol {
@@ -266,97 +310,51 @@ impl Bus {
     }
 }
 
-/// An operation in progress: announced when first polled, performed when polled again.
+/// An announced operation: performed when polled again.
 #[derive(Debug)]
 #[must_use = "an operation does nothing unless awaited"]
 pub struct Step<'a> {
     bus: &'a Bus,
-    announced: Announced,
     suspended: bool,
 }
 
 impl Future for Step<'_> {
     type Output = i64;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<i64> {
         if self.suspended {
             return Poll::Ready(self.bus.answer.get());
         }
         self.suspended = true;
-        self.bus.announced.set(Some(self.announced));
         Poll::Pending
     }
 }
 
-/// An unmarked access: done when polled, unless it faults.
+/// An unmarked access, with the value that was there; none if it faults: an oops is never answered.
 #[derive(Debug)]
-#[must_use = "an access does nothing unless awaited"]
-pub struct Plain<'a> {
-    bus: &'a Bus,
-    addr: Addr,
-    write: Option<i64>,
-    loc: Loc,
-    faulted: bool,
-}
+#[must_use = "a faulting access goes unnoticed unless awaited"]
+pub struct Plain(Option<i64>);
 
-impl Plain<'_> {
-    #[cold]
-    fn fault(&mut self, fault: Fault) -> Poll<i64> {
-        self.faulted = true;
-        self.bus.announced.set(Some(Announced { op: Op::Fault(fault), loc: self.loc }));
-        Poll::Pending
-    }
-}
-
-impl Future for Plain<'_> {
+impl Future for Plain {
     type Output = i64;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<i64> {
-        let (bus, addr) = (self.bus, self.addr);
-        assert!(!self.faulted, "an oops is never answered");
-        let mut memory = bus.memory.borrow_mut();
-        let place = match memory.place(addr) {
-            Ok(place) => place,
-            Err(bad) => return self.fault(Fault::BadPointer(bad, addr)),
-        };
-        let mut said = bus.said.borrow_mut();
-        if said.len() >= MAX_EFFECTS {
-            return self.fault(Fault::EndlessLoop);
-        }
-        let old = memory.value(place);
-        let effect = match self.write {
-            None => Effect::Read(addr),
-            Some(value) => {
-                memory.set_value(place, value);
-                Effect::Write(addr, value)
-            }
-        };
-        said.push(Said { effect, loc: self.loc });
-        Poll::Ready(old)
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<i64> {
+        self.0.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-/// A release in progress.
+/// A release, and the place after it where what is pending may run.
 #[derive(Debug)]
-#[must_use = "a lock stays held unless this is awaited"]
-pub struct Unlock<'a> {
-    step: Step<'a>,
-    effect: Effect,
-}
+#[must_use = "what is pending does not run unless this is awaited"]
+pub struct Unlock<'a>(Option<Step<'a>>);
 
 impl Future for Unlock<'_> {
     type Output = ();
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let bus = self.step.bus;
-        if !self.step.suspended {
-            bus.say_at(self.effect, self.step.announced.loc);
-            if !bus.points.get().release {
-                return Poll::Ready(());
-            }
-        }
-        Pin::new(&mut self.step).poll(cx).map(|_| ())
+        self.0.as_mut().map_or(Poll::Ready(()), |step| Pin::new(step).poll(cx).map(|_| ()))
     }
 }

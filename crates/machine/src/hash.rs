@@ -12,10 +12,10 @@ pub struct TraceHash(pub u64);
 
 impl TraceHash {
     /// Of the encoding.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// Adds an event of `task`.
-    #[inline]
+    #[inline(always)]
     pub fn add(&mut self, task: usize, what: &What) {
         let (kind, id, value) = parts(what);
         let word = (kind << 56 | (task as u64) << 40) ^ id;
@@ -39,7 +39,7 @@ fn locking(locking: Locking) -> i64 {
 }
 
 /// What kind of event it is, what it is about, and with what value.
-#[inline]
+#[inline(always)]
 fn parts(what: &What) -> (u64, u64, i64) {
     match what {
         What::Op(op, answer) => match *op {
@@ -72,7 +72,7 @@ fn parts(what: &What) -> (u64, u64, i64) {
             Effect::Kill(task) => (41, u64::from(task.0), 0),
             Effect::MightSleep(what) => (42, crate::name_hash(what), 0),
             Effect::Enter(function, arg) => (44, function.hash, arg),
-            Effect::Leave => (45, 0, 0),
+            Effect::Leave(n) => (45, u64::from(n), 0),
             Effect::Trace(point, first, second) => (46, point.hash, first.rotate_left(32) ^ second),
             Effect::Warn(what) => (47, crate::name_hash(what), 0),
         },

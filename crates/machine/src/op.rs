@@ -196,8 +196,8 @@ pub enum Effect {
     MightSleep(&'static str),
     /// A kernel function is entered, with its most telling argument.
     Enter(&'static Function, i64),
-    /// It is left.
-    Leave,
+    /// So many functions are left, innermost first, with nothing in between.
+    Leave(u32),
     /// A tracepoint is hit.
     Trace(&'static Tracepoint, i64, i64),
     /// `WARN_ON()`, with the condition.

@@ -48,7 +48,7 @@ pub(crate) fn is_telling(what: &What) -> bool {
             Effect::Spawn(_) | Effect::Kill(_) | Effect::Enter(..) | Effect::Trace(..) => true,
             // A warning is told by its finding.
             Effect::Read(_) | Effect::Write(..) | Effect::MightSleep(_) => false,
-            Effect::Leave | Effect::Warn(_) => false,
+            Effect::Leave(_) | Effect::Warn(_) => false,
         },
     }
 }
@@ -58,7 +58,7 @@ pub(crate) fn is_anything(what: &What) -> bool {
     let nothing = matches!(
         what,
         What::Op(Op::Start | Op::Fault(_) | Op::PreemptEnable, _)
-            | What::Effect(Effect::Leave | Effect::Warn(_))
+            | What::Effect(Effect::Leave(_) | Effect::Warn(_))
     );
     !nothing
 }

@@ -275,7 +275,7 @@ impl<'a> Lines<'a> {
             Effect::Enter(function, arg) => {
                 (Kind::Function, format!("{}({})", function.name, self.words.argument(arg)))
             }
-            Effect::Leave => (Kind::Function, "}".to_owned()),
+            Effect::Leave(n) => (Kind::Function, "}".repeat(n as usize)),
             Effect::Alloc(addr) => (Kind::Memory, format!("alloc {}", self.words.object(addr))),
             Effect::AllocFailed(kind) => (Kind::Memory, format!("alloc of {kind} fails, as injected")),
             Effect::Free(addr) => (Kind::Memory, format!("free {}", self.words.object(addr))),

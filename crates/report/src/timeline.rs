@@ -158,7 +158,7 @@ impl Driver for Timeline {
         }
         match event.what {
             What::Effect(Effect::Enter(..)) => self.depths[index] += 1,
-            What::Effect(Effect::Leave) => self.depths[index] = self.depths[index].saturating_sub(1),
+            What::Effect(Effect::Leave(n)) => self.depths[index] = self.depths[index].saturating_sub(n),
             What::Op(Op::Lock(addr, _), 0) => {
                 self.holders.insert(addr, task);
             }

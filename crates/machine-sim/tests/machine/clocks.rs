@@ -68,6 +68,28 @@ fn who_waits_knows_what_was_done_before_the_completion() {
 }
 
 #[test]
+fn what_is_released_includes_the_releasing_access() {
+    assert!(!races(|c| async move {
+        for name in ["a", "b"] {
+            c.spawn(name, |c| async move {
+                if c.inc_return().await == 1 {
+                    c.reset().await; // nobody else is left
+                }
+            });
+        }
+    }));
+    assert!(races(|c| async move {
+        for name in ["a", "b"] {
+            c.spawn(name, |c| async move {
+                if c.inc().await == 1 {
+                    c.reset().await;
+                }
+            });
+        }
+    }));
+}
+
+#[test]
 fn completions_add_up() {
     // Who takes both events at once knows both tasks.
     assert!(!races(|c| async move {

@@ -51,6 +51,14 @@ impl Cells {
     pub(crate) async fn inc(&self) -> i64 {
         self.bus.step(Op::Marked(self.addr.plus(1), Update::Add(1), Order::Relaxed)).await
     }
+    /// A fully ordered increment of the same cell; what there was.
+    pub(crate) async fn inc_return(&self) -> i64 {
+        self.bus.step(Op::Marked(self.addr.plus(1), Update::Add(1), Order::Full)).await
+    }
+    /// An unmarked write of the same cell.
+    pub(crate) async fn reset(&self) {
+        self.bus.write(self.addr.plus(1), 0).await;
+    }
     pub(crate) async fn lock(&self) {
         self.bus.step(Op::Lock(self.addr.plus(2), Locking::Mutex)).await;
     }
@@ -68,7 +76,7 @@ impl Cells {
         self.bus.say(Effect::Enter(function, 0));
     }
     pub(crate) fn leave(&self) {
-        self.bus.say(Effect::Leave);
+        self.bus.leave(std::panic::Location::caller());
     }
 }
 

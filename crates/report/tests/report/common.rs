@@ -79,7 +79,7 @@ impl Told {
         self.effect(task, Effect::Enter(function, arg.to_value()));
     }
     pub(crate) fn leave(&mut self, task: u32) {
-        self.effect(task, Effect::Leave);
+        self.effect(task, Effect::Leave(1));
     }
     pub(crate) fn text(&self) -> String {
         self.timeline.render(&self.bus, 60, Paint::Never)
