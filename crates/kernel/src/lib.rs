@@ -26,6 +26,7 @@ mod list;
 mod memory;
 mod mutex;
 mod object;
+mod preempt;
 pub mod rcu;
 mod slab;
 mod spinlock;
@@ -44,8 +45,8 @@ pub use ida::Ida;
 pub use idr::Idr;
 pub use list::ListHead;
 pub use machine::{
-    Addr, Bus, CellKind, Effect, Fault, Field as LayoutField, Function, Layout, NewTask, Op, Points, Slab,
-    Symbol, TaskId, Tracepoint, function, name_hash, tracepoint,
+    Addr, Bus, CellKind, ContextKind, Effect, Fault, Field as LayoutField, Function, Layout, NewTask, Op,
+    Points, Slab, Symbol, TaskId, Tracepoint, function, name_hash, tracepoint,
 };
 pub use memory::{Once, Plain, Racy, RcuPointer};
 pub use mutex::Mutex;
@@ -120,7 +121,7 @@ impl Kernel {
     #[track_caller]
     pub fn spawn(&self, name: &str, cpu: Option<u32>, task: impl Future<Output = ()> + 'static) -> TaskId {
         let name = self.bus.intern(name);
-        self.bus.spawn(NewTask { name, idle: None, cpu, softirq: false, task: Box::pin(task) })
+        self.bus.spawn(NewTask { name, idle: None, cpu, context: ContextKind::Process, task: Box::pin(task) })
     }
     /// `smp_processor_id()`
     pub fn smp_processor_id(&self) -> u32 {

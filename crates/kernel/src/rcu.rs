@@ -7,7 +7,7 @@
 
 use std::{cell::RefCell, collections::VecDeque, fmt, pin::Pin, rc::Rc};
 
-use machine::{Addr, CellKind, Effect, NewTask, Op, function, tracepoint};
+use machine::{Addr, CellKind, ContextKind, Effect, NewTask, Op, function, tracepoint};
 
 use crate::{Completion, Field, Kernel, Mutex, Pointer, object};
 
@@ -228,7 +228,7 @@ impl Kernel {
             name,
             idle: Some(data.pending().addr()),
             cpu: Some(cpu),
-            softirq: true,
+            context: ContextKind::Softirq,
             task,
         });
     }

@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use machine::{Addr, NewTask, Symbol, function, tracepoint};
+use machine::{Addr, ContextKind, NewTask, Symbol, function, tracepoint};
 
 use crate::{Atomic, Completion, Field, Gfp, Kernel, Plain, Pointer, object};
 
@@ -154,7 +154,7 @@ impl Kernel {
                 while kernel.process_one_work(&queue).await {}
             }
         });
-        self.bus.spawn(NewTask { name, idle, cpu: None, softirq: false, task });
+        self.bus.spawn(NewTask { name, idle, cpu: None, context: ContextKind::Process, task });
     }
 
     /// `process_one_work()`: takes the oldest item, clears its pending bit, and only then runs it, so that work that

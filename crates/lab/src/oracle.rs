@@ -134,7 +134,7 @@ pub fn observe(ops: &[Value], net_ns: bool) -> Observed {
         preempt: Preempt::Full,
         slab: Slab::Exact,
         checks: Checks { kasan: true, kcsan: false },
-        points: Points { might_sleep: true, release: true },
+        points: Points { might_sleep: true, release: true, ..Points::default() },
         max_steps: 500_000,
         ..Config::default()
     };

@@ -171,9 +171,10 @@ impl Driver for Schedule {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
         while self.at < self.items.len() {
             let symbol = self.symbols[self.at];
-            let chosen = choice.ready.iter().position(|task| choice.names[task.index()] == symbol);
+            let chosen =
+                choice.ready.iter().enumerate().find(|(_, task)| choice.names[task.index()] == symbol);
             match chosen {
-                Some(index) if !self.has_come_to(choice, choice.ready[index]) => {
+                Some((index, task)) if !self.has_come_to(choice, task) => {
                     self.steps += 1;
                     return Some(index);
                 }

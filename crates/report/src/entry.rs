@@ -40,7 +40,8 @@ pub(crate) fn is_telling(what: &What) -> bool {
             Op::Lock(..) | Op::Wait(_) | Op::RcuReadLock | Op::GraceEnd => true,
             // A fault is told by its finding.
             Op::Start | Op::IsLocked(_) | Op::GraceBegin | Op::MightSleep(_) => false,
-            Op::PreemptEnable | Op::Fault(_) => false,
+            Op::Sleep(_) => true,
+            Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => false,
         },
         What::Effect(effect) => match effect {
             Effect::Alloc(_) | Effect::AllocFailed(_) | Effect::Free(_) => true,
@@ -48,6 +49,7 @@ pub(crate) fn is_telling(what: &What) -> bool {
             Effect::Spawn(_) | Effect::Kill(_) | Effect::Enter(..) | Effect::Trace(..) => true,
             // A warning is told by its finding.
             Effect::Read(_) | Effect::Write(..) | Effect::MightSleep(_) => false,
+            Effect::Disable(_) | Effect::Enable(_) | Effect::UserMode => false,
             Effect::Leave(_) | Effect::Warn(_) => false,
         },
     }
@@ -57,8 +59,8 @@ pub(crate) fn is_telling(what: &What) -> bool {
 pub(crate) fn is_anything(what: &What) -> bool {
     let nothing = matches!(
         what,
-        What::Op(Op::Start | Op::Fault(_) | Op::PreemptEnable, _)
-            | What::Effect(Effect::Leave(_) | Effect::Warn(_))
+        What::Op(Op::Start | Op::Fault(_) | Op::PreemptEnable | Op::Interruptible, _)
+            | What::Effect(Effect::Leave(_) | Effect::Warn(_) | Effect::UserMode)
     );
     !nothing
 }

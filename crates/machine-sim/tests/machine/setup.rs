@@ -4,7 +4,8 @@
 use std::rc::Rc;
 
 use machine::{
-    Addr, Bus, CellKind, Effect, Field, Function, Layout, Locking, NewTask, Op, Order, TaskId, Update,
+    Addr, Bus, CellKind, ContextKind, Effect, Field, Function, Layout, Locking, NewTask, Op, Order, TaskId,
+    Update,
 };
 
 const fn field(name: &'static str, cell: usize, kind: CellKind) -> Field {
@@ -42,7 +43,7 @@ impl Cells {
     ) -> TaskId {
         let name = self.bus.intern(name);
         let task = Box::pin(f(self.clone()));
-        self.bus.spawn(NewTask { name, idle: None, cpu: None, softirq: false, task })
+        self.bus.spawn(NewTask { name, idle: None, cpu: None, context: ContextKind::Process, task })
     }
     pub(crate) async fn write(&self) {
         self.bus.write(self.addr, 1).await;
