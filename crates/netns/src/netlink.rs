@@ -3,14 +3,17 @@
 //!
 //! A message is delivered in the call that sends it. Sockets are not memory of the model: nothing races with them.
 
+mod table;
+
 use std::{
     cell::RefCell,
     collections::{BTreeMap, VecDeque},
 };
 
-use kernel::{Addr, ENOBUFS, Errno, Gfp, Plain, Pointer, function, object, tracepoint};
+use kernel::{Addr, ENOBUFS, Errno, Gfp, Kernel, Plain, Pointer, function, object, tracepoint};
 
 use crate::{NetNs, net::NetPtr, nlmsg::Buffer};
+use table::{NlTablePtr, WaitPtr};
 
 tracepoint! {
     /// A message is multicast in a namespace: the number of its bytes in [`NetlinkLog`].
@@ -58,6 +61,8 @@ pub struct Listener {
     pub received: Vec<(i32, Vec<u8>)>,
     /// What the next call on it fails with: `-sk_err`; 0 for none.
     pub sk_err: i32,
+    /// `NETLINK_S_CONGESTED`: it has overrun, and receives nothing until it has read everything.
+    pub congested: bool,
 }
 
 /// What was sent last, as bytes: tracepoints name messages by their numbers.
@@ -88,8 +93,11 @@ impl NetlinkLog {
 }
 
 /// What a kernel has of netlink.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Netlink {
+    table: NlTablePtr,
+    /// `nl_table_wait`
+    table_wait: RefCell<Vec<WaitPtr>>,
     /// Sockets of the group, oldest first.
     pub listeners: RefCell<Vec<Listener>>,
     /// What was sent.
@@ -97,6 +105,20 @@ pub struct Netlink {
     /// What sending an answer returns, if it fails.
     pub unicast_error: RefCell<Option<i32>>,
     buffers: RefCell<BTreeMap<Addr, Buffer>>,
+}
+
+impl Netlink {
+    /// Without a socket. None without memory.
+    pub(crate) fn new(k: &Kernel) -> Option<Self> {
+        Some(Netlink {
+            table: NlTablePtr::at(k.bus.alloc_static(NlTablePtr::layout(), "netlink table")?),
+            table_wait: RefCell::default(),
+            listeners: RefCell::default(),
+            log: RefCell::default(),
+            unicast_error: RefCell::default(),
+            buffers: RefCell::default(),
+        })
+    }
 }
 
 impl NetNs {
@@ -137,34 +159,64 @@ impl NetNs {
         let message = self.take_message(skb);
         let number = self.netlink.log.borrow_mut().add(&message);
         k.trace(&NETLINK_BROADCAST, net.addr().to_value(), number);
+        // Without sockets there is no walk that others could come between.
+        if !self.netlink.listeners.borrow().is_empty() {
+            self.netlink_lock_table().await;
+            self.broadcast_to_all(&message, net).await;
+            self.netlink_unlock_table().await;
+        }
+        k.kfree(skb.addr());
+    }
+
+    /// `sk_for_each_bound()` with `do_one_broadcast()`, of a message from `net`.
+    async fn broadcast_to_all(&self, message: &[u8], net: NetPtr) {
         let sockets: Vec<(i64, NetPtr, bool, bool)> = {
             let listeners = self.netlink.listeners.borrow();
             let newest_first = listeners.iter().rev();
             newest_first.map(|sk| (sk.id, sk.net, sk.all_nsid, sk.cap_net_broadcast)).collect()
         };
+        let (mut is_shared, mut has_skb2, mut failure) = (false, false, false);
         for (id, sk_net, all_nsid, cap) in sockets {
-            // do_one_broadcast()
             let is_local = self.net_eq(sk_net, net);
             if !is_local && (!all_nsid || !self.peernet_has_id(sk_net, net).await || !cap) {
                 continue;
             }
+            // One socket gets the message itself, the others clones. If a clone fails, all that follow miss it.
+            if !failure && !has_skb2 {
+                failure = is_shared && self.k.should_fail("skb_clone", Gfp::Atomic).await;
+                (is_shared, has_skb2) = (true, !failure);
+            }
+            if failure {
+                self.netlink_overrun(id);
+                continue;
+            }
             let nsid = self.peernet2id(sk_net, net).await;
-            self.deliver(id, nsid, &message);
+            has_skb2 = !self.netlink_broadcast_deliver(id, nsid, message);
         }
-        k.kfree(skb.addr());
     }
 
-    fn deliver(&self, id: i64, nsid: i32, message: &[u8]) {
+    /// Whether the socket has room for the message, and takes it.
+    fn netlink_broadcast_deliver(&self, id: i64, nsid: i32, message: &[u8]) -> bool {
         let mut listeners = self.netlink.listeners.borrow_mut();
-        let Some(socket) = listeners.iter_mut().find(|socket| socket.id == id) else { return };
-        if socket.received.len() >= socket.room {
-            // netlink_overrun()
-            socket.sk_err = -ENOBUFS.0;
-            self.k.trace(&SK_ERR, id, i64::from(ENOBUFS.0));
-            return;
+        let Some(socket) = listeners.iter_mut().find(|socket| socket.id == id) else { return false };
+        if socket.congested || socket.received.len() >= socket.room {
+            drop(listeners);
+            self.netlink_overrun(id);
+            return false;
         }
         socket.received.push((nsid, message.to_vec()));
         self.k.trace(&NETLINK_DELIVER, id, i64::from(nsid));
+        true
+    }
+
+    /// `netlink_overrun()`: a socket misses a message. It is told so once, until it has read everything.
+    fn netlink_overrun(&self, id: i64) {
+        let mut listeners = self.netlink.listeners.borrow_mut();
+        let Some(socket) = listeners.iter_mut().find(|socket| socket.id == id) else { return };
+        if !std::mem::replace(&mut socket.congested, true) {
+            socket.sk_err = ENOBUFS.negated();
+            self.k.trace(&SK_ERR, id, i64::from(ENOBUFS.0));
+        }
     }
 
     /// `netlink_unicast()`: 0, or an error. Consumes the buffer.
@@ -194,17 +246,33 @@ impl NetNs {
     pub async fn listen(&self, id: i64, net: NetPtr, all_nsid: bool, cap_net_broadcast: bool, room: usize) {
         let _f = self.k.enter(function!("netlink_create"), net.addr().to_value());
         self.get_net(net).await;
-        let socket = Listener { id, net, all_nsid, cap_net_broadcast, room, received: Vec::new(), sk_err: 0 };
+        let socket = Listener {
+            id,
+            net,
+            all_nsid,
+            cap_net_broadcast,
+            room,
+            received: Vec::new(),
+            sk_err: 0,
+            congested: false,
+        };
+        self.netlink_table_grab().await;
         self.netlink.listeners.borrow_mut().push(socket);
+        self.netlink_table_ungrab().await;
     }
     /// close(2) of a socket: whether there was one.
     pub async fn unlisten(&self, id: i64) -> bool {
         let _f = self.k.enter(function!("netlink_release"), id);
+        if !self.netlink.listeners.borrow().iter().any(|socket| socket.id == id) {
+            return false;
+        }
+        self.netlink_table_grab().await;
         let socket = {
             let mut listeners = self.netlink.listeners.borrow_mut();
             let at = listeners.iter().position(|socket| socket.id == id);
             at.map(|at| listeners.remove(at))
         };
+        self.netlink_table_ungrab().await;
         let Some(socket) = socket else { return false };
         self.put_net(socket.net).await;
         true

@@ -63,7 +63,7 @@ impl NetNs {
         // The page's own allocation cannot be made to fail.
         let Some(skb) = k.bus.alloc(crate::netlink::SkbPtr::layout(), 8).map(crate::netlink::SkbPtr::at)
         else {
-            self.out_of_memory().await;
+            self.k.out_of_memory().await;
             return Page { data: Vec::new(), len: 0 };
         };
         self.give_room(skb, room);

@@ -31,7 +31,7 @@ object! {
 }
 object! {
     /// A callback of `call_rcu`.
-    struct CallbackPtr("recorded callback", "callback", "kmalloc") {
+    pub(super) struct CallbackPtr("recorded callback", "callback", "kmalloc") {
         rcu: RcuHead,
         unused: Plain<i64>,
     }
@@ -213,7 +213,7 @@ impl Call<'_> {
     }
     pub(super) fn task(&self, key: &str) -> Option<(i32, TaskPtr)> {
         let pid = self.i32_or(key, 1);
-        Some((pid, self.ns().find_task_by_vpid(pid)?))
+        Some((pid, self.ns().task(pid)?))
     }
     pub(super) fn living_task(&self, key: &str) -> Option<(i32, TaskPtr)> {
         let (pid, task) = self.task(key)?;
