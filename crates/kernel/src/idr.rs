@@ -172,4 +172,17 @@ mod tests {
         let last: Table = vec![(i32::MAX, Addr::NULL)];
         assert_eq!(lowest_free(&last, i32::MAX, i32::MAX), None);
     }
+
+    #[test]
+    fn tables_are_used_again() {
+        let bus = machine::Bus::new();
+        bus.reset(machine::Slab::Exact, 1 << 10, machine::Points::default());
+        let k = Kernel::new(&bus);
+        let first = k.new_idr_table();
+        k.with_idr_table(first, |table| table.push((0, Addr::NULL)));
+        k.release_idr_table(first);
+        assert_eq!(k.new_idr_table(), first);
+        assert_eq!(k.with_idr_table(first, |table| table.len()), Some(0));
+        assert_ne!(k.new_idr_table(), first);
+    }
 }

@@ -51,6 +51,10 @@ impl Cells {
     pub(crate) async fn inc(&self) -> i64 {
         self.bus.step(Op::Marked(self.addr.plus(1), Update::Add(1), Order::Relaxed)).await
     }
+    /// Any other operation on the same cell; what there was.
+    pub(crate) async fn marked(&self, update: Update, order: Order) -> i64 {
+        self.bus.step(Op::Marked(self.addr.plus(1), update, order)).await
+    }
     pub(crate) async fn lock(&self) {
         self.bus.step(Op::Lock(self.addr.plus(2), Locking::Mutex)).await;
     }

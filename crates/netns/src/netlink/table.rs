@@ -14,6 +14,8 @@ object! {
         nl_table_lock: SpinLock,
         /// Broadcasts that walk over the sockets.
         nl_table_users: Atomic,
+        /// Protects `nl_table_wait`.
+        wait_lock: SpinLock,
     }
 }
 
@@ -46,14 +48,16 @@ impl NetNs {
             wait.woken().wait(k).await;
             table.nl_table_lock().lock_irq(k).await;
         }
+        table.wait_lock().lock_irqsave(k).await;
         self.netlink.table_wait.borrow_mut().retain(|other| *other != wait);
+        table.wait_lock().unlock_irqrestore(k).await;
         k.kfree(wait.addr());
     }
 
     /// `netlink_table_ungrab()`
     pub(crate) async fn netlink_table_ungrab(&self) {
         self.netlink.table.nl_table_lock().unlock_irq(&self.k).await;
-        self.wake_up_table_wait();
+        self.wake_up_table_wait().await;
     }
 
     /// `netlink_lock_table()`: the sockets stay until [`NetNs::netlink_unlock_table`]. Any context.
@@ -67,14 +71,20 @@ impl NetNs {
     /// `netlink_unlock_table()`
     pub(crate) async fn netlink_unlock_table(&self) {
         if self.netlink.table.nl_table_users().dec_and_test(&self.k).await {
-            self.wake_up_table_wait();
+            self.wake_up_table_wait().await;
         }
     }
 
     /// `wake_up(&nl_table_wait)`. C wakes one; whoever is woken too early waits again.
-    fn wake_up_table_wait(&self) {
-        for wait in self.netlink.table_wait.borrow().iter() {
-            wait.woken().complete(&self.k);
+    async fn wake_up_table_wait(&self) {
+        let (k, table) = (&self.k, self.netlink.table);
+        if self.netlink.table_wait.borrow().is_empty() {
+            return;
         }
+        table.wait_lock().lock_irqsave(k).await;
+        for wait in self.netlink.table_wait.borrow().iter() {
+            wait.woken().complete(k);
+        }
+        table.wait_lock().unlock_irqrestore(k).await;
     }
 }
