@@ -4,8 +4,8 @@
 //! All tasks share one table of file descriptors. A namespace's dentry and inode are one object.
 
 use kernel::{
-    Addr, Atomic, EBADF, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM, Errno, Field, Gfp, Plain, Pointer,
-    RcuHead, RcuPointer, function, object, tracepoint,
+    Addr, Atomic, EBADF, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM, Errno, Field, Gfp, Plain, Pointer, RcuHead,
+    RcuPointer, function, object, tracepoint,
 };
 
 use crate::{

@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, rc::Rc};
 
 use kernel::{Addr, Bus, Kernel, Pointer, SpinLock, object};
+use machine::{Choice, Driver, TaskId};
 use machine_sim::{Config, First, Outcome, Seeded, Sim};
 use netns::{CLONE_NEWNET, Credentials, Methods, NetNs, NetPtr, Open, Patches};
 
@@ -53,6 +54,17 @@ fn left(sim: &Sim, kinds: &[&str]) -> Vec<usize> {
     kinds.iter().map(count).collect()
 }
 
+/// Lets everybody else go on before a task that is in this function.
+struct Late(&'static str);
+
+impl Driver for Late {
+    fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
+        let is_in =
+            |task: &TaskId| choice.stacks[task.index()].iter().any(|frame| frame.function.name == self.0);
+        Some(choice.ready.iter().position(|task| !is_in(task)).unwrap_or(0))
+    }
+}
+
 /// The last reference to a namespace is that of a socket, which is closed while a message is multicast.
 async fn broadcast_beside_close(bus: Rc<Bus>) {
     let ns = boot(&bus, true).await;
@@ -60,17 +72,21 @@ async fn broadcast_beside_close(bus: Rc<Bus>) {
     ns.peernet2id_alloc(listens, ns.init_net).await;
     ns.listen(1, listens, true, true, 10).await;
     ns.put_net(listens).await;
-    spawn(&ns, "close", |ns| async move {
-        ns.unlisten(1).await;
-    });
     spawn(&ns, "multicast", |ns| async move {
         ns.peernet2id_alloc(ns.init_net, peer).await;
+    });
+    spawn(&ns, "close", |ns| async move {
+        ns.unlisten(1).await;
     });
 }
 
 #[test]
 fn a_socket_is_not_closed_while_a_message_is_multicast() {
     assert_eq!(found(broadcast_beside_close), BTreeSet::new());
+    let mut sim = Sim::new(Config::default());
+    let outcome = sim.run(&mut Late("peernet_has_id"), broadcast_beside_close);
+    assert_eq!((outcome, sim.findings().len()), (Outcome::Done, 0), "{:?}", sim.findings());
+    assert_eq!(left(&sim, &["net"]), [1], "the peer");
 }
 
 #[test]
@@ -97,7 +113,7 @@ fn a_task_is_found_whole_or_not_at_all() {
     let all = found(|bus| async move {
         let ns = boot(&bus, true).await;
         spawn(&ns, "clone", |ns| async move {
-            ns.clone_task(2, CLONE_NEWNET, root(&ns)).await.expect("a task");
+            ns.clone_task(2, 0, root(&ns)).await.expect("a task");
         });
         spawn(&ns, "lookup", |ns| async move {
             if let Ok(net) = ns.get_net_ns_by_pid(2).await {

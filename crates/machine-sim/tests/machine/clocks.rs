@@ -176,11 +176,9 @@ fn a_failed_read_modify_write_orders_nothing() {
     assert!(!races(|c| published(c, (Update::Read, Order::Acquire))));
     // A success does: adding 0 is one.
     assert!(!races(|c| published(c, (Update::Add(0), Order::Full))));
-    for fails in [
-        Update::CmpXchg { old: 7, new: 8 },
-        Update::IncBelow(0),
-        Update::AddUnless { delta: 0, unless: 1 },
-    ] {
+    for fails in
+        [Update::CmpXchg { old: 7, new: 8 }, Update::IncBelow(0), Update::AddUnless { delta: 0, unless: 1 }]
+    {
         assert!(races(|c| published(c, (fails, Order::Full))), "{fails:?}");
     }
 }
