@@ -36,8 +36,8 @@ pub use net_namespace::{
     NETNSA_PID, NetlinkCallback, RTM_DELNSID, RTM_GETNSID, RTM_NEWNSID, RTNL_REGISTER, Request,
 };
 pub use netlink::{
-    Listener, NETLINK_BROADCAST, NETLINK_DELIVER, NETLINK_SET_ERR, NETLINK_UNICAST, Netlink, NetlinkLog,
-    SK_ERR, SkbPtr,
+    Datagram, Listener, NETLINK_BROADCAST, NETLINK_DELIVER, NETLINK_SET_ERR, NETLINK_UNICAST, Netlink,
+    NetlinkLog, RTNLGRP_NSID, SK_ERR, SkbPtr, SocketOptions,
 };
 pub use nlmsg::{Buffer, Header, NLM_F_MULTI, NLMSG_HDRLEN};
 pub use nsfs::{CLONE_NEWUTS, FilePtr, INUM_ALLOC, INUM_FREE, NsfsPtr, Open, PROC_DYNAMIC_FIRST};

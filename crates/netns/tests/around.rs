@@ -200,7 +200,7 @@ fn an_overrun_is_told_once() {
         }
         let take_error = || {
             let mut listeners = ns.netlink.listeners.borrow_mut();
-            listeners[0].room = 10;
+            listeners[0].options.room = 10;
             (listeners[0].received.len(), std::mem::take(&mut listeners[0].sk_err))
         };
         assert_eq!(take_error(), (1, -105));

@@ -43,7 +43,7 @@ impl NetNs {
                 }
                 peer.nsid_lock().unlock_bh(k).await;
                 if id >= 0 {
-                    self.rtnl_net_notifyid(peer, RTM_DELNSID, id).await;
+                    self.rtnl_net_notifyid(peer, RTM_DELNSID, id, None).await;
                 }
                 tmp = self.for_each_net(tmp).await;
             }
