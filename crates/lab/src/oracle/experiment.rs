@@ -6,6 +6,7 @@
 //! from what was recorded, and with that of 6.18, the port has the patches that make the difference.
 
 mod adapt;
+mod exchange;
 mod input;
 mod message;
 mod others;
@@ -44,7 +45,7 @@ const KNOWN: &str = include_str!("../../tests/recordings/real-kernel-nsid-known.
 /// The experiments of a file; none if it is no such file.
 pub fn experiments(text: &str) -> Option<Vec<Value>> {
     let mut file: Value = serde_json::from_str(text).ok()?;
-    match file["experiments"].take() {
+    match file.get_mut("experiments")?.take() {
         Value::Array(experiments) => Some(experiments),
         _ => None,
     }

@@ -3,14 +3,17 @@
 
 use kernel::{EEXIST, EINVAL, EMSGSIZE, ENOENT, ENOMEM, ENOSPC, Errno, Gfp, Pointer, function, tracepoint};
 
-use super::nsid::RTM_NEWNSID;
+use super::{
+    later::{NETNSA_CURRENT_NSID, NETNSA_TARGET_NSID},
+    nsid::RTM_NEWNSID,
+};
 use crate::{
     NetNs, Patch,
     net::NetPtr,
     netlink::SkbPtr,
     nlmsg::{
-        Attributes, Header, NLM_F_ECHO, NLM_F_MULTI, NLMSG_HDRLEN, NlaType, align, attribute_offset, get_s32,
-        nla_total_size, nlmsg_parse, nlmsg_total_size,
+        Attributes, Header, NLM_F_ECHO, NLM_F_MULTI, NLMSG_HDRLEN, NlaType, align, get_s32, nla_total_size,
+        nlmsg_total_size,
     },
 };
 
@@ -25,20 +28,12 @@ pub const NETNSA_NSID: u16 = 1;
 pub const NETNSA_PID: u16 = 2;
 /// `NETNSA_FD`
 pub const NETNSA_FD: u16 = 3;
-/// `NETNSA_TARGET_NSID` of later kernels.
-const NETNSA_TARGET_NSID: u16 = 4;
-/// `NETNSA_CURRENT_NSID` of later kernels.
-const NETNSA_CURRENT_NSID: u16 = 5;
 
 /// `sizeof(struct rtgenmsg)`
-const RTGENMSG: usize = 1;
+pub(super) const RTGENMSG: usize = 1;
 
 /// C: rtnl_net_policy, net/core/net_namespace.c:567
-const RTNL_NET_POLICY: [NlaType; 4] = [NlaType::Unspec, NlaType::S32, NlaType::U32, NlaType::U32];
-
-/// The same with [`Patch::TargetNsid`].
-const LATER_POLICY: [NlaType; 6] =
-    [NlaType::Unspec, NlaType::S32, NlaType::U32, NlaType::U32, NlaType::S32, NlaType::Unspec];
+pub(super) const RTNL_NET_POLICY: [NlaType; 4] = [NlaType::Unspec, NlaType::S32, NlaType::U32, NlaType::U32];
 
 /// A request: what the handlers use of `skb` and `nlh`.
 #[derive(Clone, Debug)]
@@ -79,15 +74,6 @@ struct RtnlNetDumpCb<'a> {
 }
 
 impl NetNs {
-    /// The attributes that the kernel knows.
-    fn attributes_of<'a>(&self, request: &'a Request) -> Result<Attributes<'a, 6>, Errno> {
-        if self.patches.has(Patch::TargetNsid) {
-            return nlmsg_parse(&request.payload, RTGENMSG, &LATER_POLICY);
-        }
-        let [none, nsid, pid, fd] = nlmsg_parse(&request.payload, RTGENMSG, &RTNL_NET_POLICY)?;
-        Ok([none, nsid, pid, fd, None, None])
-    }
-
     /// The namespace that a request names, with a reference to it: by process, else by file; with
     /// [`Patch::GetByNsid`], a question may name it by id.
     async fn peer_of(
@@ -111,16 +97,6 @@ impl NetNs {
             self.set_ext_ack("Peer netns reference is invalid", request.offset(nla));
         }
         peer
-    }
-
-    /// `rtnl_get_net_ns_capable()` of later kernels: the namespace that `net` calls `id`, for who may administer it.
-    async fn target_of(&self, net: NetPtr, id: i32) -> Result<NetPtr, Errno> {
-        let target = self.get_net_ns_by_id(net, id).await.ok_or(EINVAL)?;
-        if !self.ns_capable(target.user_ns().read(&self.k).await).await {
-            self.put_net(target).await;
-            return Err(kernel::EACCES);
-        }
-        Ok(target)
     }
 
     /// `RTM_NEWNSID`: assigns an id to a namespace. Under `rtnl_mutex`; the caller has checked CAP_NET_ADMIN.
@@ -292,24 +268,6 @@ impl NetNs {
         Ok(())
     }
 
-    /// Whose ids a dump tells, with a reference to it, if not those of the socket's own namespace.
-    async fn dump_target(&self, request: &Request) -> Result<Option<NetPtr>, Errno> {
-        if !self.patches.has(Patch::TargetNsid) || !request.strict {
-            return Ok(None);
-        }
-        let tb = self.attributes_of(request)?;
-        if let Some(nla) = (1..6).find(|nla| *nla != NETNSA_TARGET_NSID && tb[usize::from(*nla)].is_some()) {
-            self.set_ext_ack("Unsupported attribute in dump request", request.offset(nla));
-            return Err(EINVAL);
-        }
-        let Some(id) = tb[usize::from(NETNSA_TARGET_NSID)] else { return Ok(None) };
-        let target = self.target_of(request.net, get_s32(id)).await;
-        if target.is_err() {
-            self.set_ext_ack("Invalid target network namespace id", request.offset(NETNSA_TARGET_NSID));
-        }
-        target.map(Some)
-    }
-
     /// `RTM_GETNSID` with `NLM_F_DUMP`: one page of ids. The bytes put; 0 or an error ends the dump. Under `rtnl_mutex`.
     ///
     /// C: rtnl_net_dumpid, net/core/net_namespace.c:718
@@ -376,15 +334,5 @@ impl NetNs {
     /// The ids of the messages of a page: for those who judge.
     pub fn ids_of_page(page: &[u8]) -> Vec<i32> {
         page.chunks(NLMSG_HDRLEN + 12).filter_map(|message| message.get(24..28).map(get_s32)).collect()
-    }
-}
-
-impl Request {
-    /// Where an attribute begins, from the netlink header on.
-    fn offset(&self, nla: u16) -> Option<u32> {
-        attribute_offset(&self.payload, RTGENMSG, nla)
-    }
-    fn asks_for_target(&self) -> bool {
-        self.offset(NETNSA_TARGET_NSID).is_some()
     }
 }

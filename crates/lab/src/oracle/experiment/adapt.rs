@@ -197,8 +197,10 @@ impl Adapter {
         let before = recorded["received"].clone();
         output["received"] = json!(fit);
         for part in output["sequence"].as_array_mut()? {
-            if part[0] == "msg" && part[1] == before {
-                part[1] = json!(fit);
+            if part[0] == "msg"
+                && let Some(times) = part.get_mut(1).filter(|times| **times == before)
+            {
+                *times = json!(fit);
             }
         }
         Some(output)
@@ -224,24 +226,21 @@ fn unnamed(message: &[u8]) -> Vec<u8> {
     message
 }
 
-/// A reply as v4.11 makes it; `errno` replaces its error.
+/// A reply as v4.11 makes it; `errno` replaces the error of a namespace that has an id already.
 fn adapted(reply: &[u8], errno: Option<i32>) -> Vec<u8> {
     let mut reply = reply.to_vec();
-    match type_of(&reply) {
-        NLMSG_ERROR => {
-            let flags = u32_at(&reply, 4).unwrap_or(0) >> 16;
-            let request = u32_at(&reply, 20).and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
-            let is_capped = flags as u16 & NLM_F_CAPPED != 0;
-            let len = 20 + if is_capped { 16 } else { request };
-            reply.truncate(len.min(reply.len()));
-            let len = u32::try_from(reply.len()).unwrap_or(0);
-            set_u32(&mut reply, 0, len);
-            set_u32(&mut reply, 4, u32::from(NLMSG_ERROR));
-            if let Some(errno) = errno.filter(|_| errno_of(&reply) == Some(EEXIST.0)) {
-                set_u32(&mut reply, 16, errno.wrapping_neg().cast_unsigned());
-            }
-        }
-        _ => {}
+    if type_of(&reply) != NLMSG_ERROR {
+        return reply;
+    }
+    let flags = u32_at(&reply, 4).unwrap_or(0) >> 16;
+    let request = u32_at(&reply, 20).and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+    let is_capped = flags as u16 & NLM_F_CAPPED != 0;
+    reply.truncate(if is_capped { 36 } else { request.saturating_add(20) });
+    let len = u32::try_from(reply.len()).unwrap_or(0);
+    set_u32(&mut reply, 0, len);
+    set_u32(&mut reply, 4, u32::from(NLMSG_ERROR));
+    if let Some(errno) = errno.filter(|_| errno_of(&reply) == Some(EEXIST.0)) {
+        set_u32(&mut reply, 16, errno.wrapping_neg().cast_unsigned());
     }
     reply
 }
@@ -249,7 +248,7 @@ fn adapted(reply: &[u8], errno: Option<i32>) -> Vec<u8> {
 /// A dump to a socket that has read into a buffer of `size` bytes before: all ids, in as many pages as it takes.
 fn dump_after(size: usize, recorded: &Value) -> Option<Value> {
     let live = usize::try_from(recorded["ids_live"].as_u64()?).ok()?;
-    let first = size.min(MAX_PAGE).max(FIRST_PAGE);
+    let first = size.clamp(FIRST_PAGE, MAX_PAGE);
     let mut pages: Vec<Value> = pages_of(live, first)
         .map(|count| json!({ "bytes": count * NSID_MESSAGE, "messages": count }))
         .collect();

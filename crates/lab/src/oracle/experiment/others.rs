@@ -8,8 +8,9 @@ use netns::{CLONE_NEWNET, Credentials, NETNSA_FD, NETNSA_NSID, NETNSA_PID, Socke
 use serde_json::{Map, Value, json};
 
 use super::{
+    exchange::restored,
     message::{errno_name, errno_of, hex_list, result_of, set_u32, split},
-    play::{Player, restored},
+    play::Player,
 };
 
 object! {

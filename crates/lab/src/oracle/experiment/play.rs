@@ -3,19 +3,16 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use kernel::{EAGAIN, Errno, Kernel};
+use kernel::{Errno, Kernel};
 use machine_sim::{Config, Outcome, Seeded, Sim};
-use netns::{
-    CLONE_NEWNET, Credentials, Datagram, NetNs, NetPtr, Open, Patches, RTM_NEWNSID, SocketOptions, TaskPtr,
-};
+use netns::{CLONE_NEWNET, Credentials, Datagram, NetNs, NetPtr, Open, Patches, SocketOptions, TaskPtr};
 use serde_json::{Value, json};
 
 use super::{
-    input::{Operation, Peer, Sent, Socket},
-    message::{dump_value, errno_name, errno_of, hex_list, pages, result_of, set_u32, split, type_of},
+    exchange::restored,
+    input::{Operation, Peer, Socket},
+    message::{attribute, dump_value, hex_list, result_of, u32_at},
 };
-use crate::oracle::events::hex;
-
 /// The buffer that a socket is read into.
 pub(super) const BUFFER: usize = 65536;
 
@@ -72,7 +69,7 @@ pub(super) struct Opened {
     pub(super) id: i64,
     pub(super) socket: Socket,
     /// How many ids its namespace had announced before.
-    announced_before: usize,
+    pub(super) announced_before: usize,
 }
 
 /// Does operations, and remembers what later ones speak of.
@@ -84,13 +81,13 @@ pub(super) struct Player {
     /// The first namespace that was created.
     first: Option<String>,
     /// What descriptors in requests mean, where no operation says.
-    recorded_fds: BTreeMap<u32, String>,
-    procs: BTreeMap<String, i32>,
-    sockets: BTreeMap<String, Opened>,
+    pub(super) recorded_fds: BTreeMap<u32, String>,
+    pub(super) procs: BTreeMap<String, i32>,
+    pub(super) sockets: BTreeMap<String, Opened>,
     /// The socket that was opened last.
     last: Option<String>,
     /// How many ids were announced, by namespace.
-    announced: BTreeMap<String, usize>,
+    pub(super) announced: BTreeMap<String, usize>,
     numbers: i32,
 }
 
@@ -100,9 +97,9 @@ impl Player {
         for operation in operations {
             if let Operation::Request(sent) | Operation::Dump(sent) = operation
                 && let Peer::Fd(name) = &sent.peer
-                && let Some(fd) = super::message::attribute(&sent.request, netns::NETNSA_FD)
+                && let Some(fd) = attribute(&sent.request, netns::NETNSA_FD)
             {
-                recorded_fds.insert(super::message::u32_at(&sent.request, fd).unwrap_or(0), name.clone());
+                recorded_fds.insert(u32_at(&sent.request, fd).unwrap_or(0), name.clone());
             }
         }
         Player {
@@ -210,7 +207,7 @@ impl Player {
     }
 
     /// The namespace behind a descriptor.
-    fn net(&self, name: &str) -> Result<NetPtr, String> {
+    pub(super) fn net(&self, name: &str) -> Result<NetPtr, String> {
         let fd = self.spaces.get(name).ok_or_else(|| format!("there is no namespace {name}"))?;
         let file = self.ns.files().into_iter().find(|file| file.fd == *fd);
         file.and_then(|file| file.net).ok_or_else(|| format!("{name} is no network namespace"))
@@ -239,7 +236,7 @@ impl Player {
         self.last = Some(socket.sock.clone());
         Ok(())
     }
-    fn socket(&self, name: &str) -> Result<Opened, String> {
+    pub(super) fn socket(&self, name: &str) -> Result<Opened, String> {
         self.sockets.get(name).cloned().ok_or_else(|| format!("there is no socket {name}"))
     }
     pub(super) fn last_socket(&self) -> Result<Opened, String> {
@@ -268,155 +265,4 @@ impl Player {
             self.ns.release_task(pid).await;
         }
     }
-
-    /// A request with our numbers in place of the recording's.
-    fn mapped(&self, sent: &Sent) -> Vec<u8> {
-        let mut bytes = sent.request.clone();
-        let ours = match &sent.peer {
-            Peer::Fd(name) => self.spaces.get(name).map(|fd| (netns::NETNSA_FD, *fd)),
-            Peer::Pid(name) => self.procs.get(name).map(|pid| (netns::NETNSA_PID, *pid)),
-            Peer::Raw => None,
-        };
-        if let Some((nla, value)) = ours
-            && let Some(at) = super::message::attribute(&bytes, nla)
-        {
-            set_u32(&mut bytes, at, value.cast_unsigned());
-        }
-        bytes
-    }
-    /// The same where only the bytes are known.
-    pub(super) fn mapped_by_fd(&self, request: &[u8]) -> Vec<u8> {
-        let at = super::message::attribute(request, netns::NETNSA_FD);
-        let fd = at.and_then(|at| super::message::u32_at(request, at));
-        let peer =
-            fd.and_then(|fd| self.recorded_fds.get(&fd)).map_or(Peer::Raw, |name| Peer::Fd(name.clone()));
-        self.mapped(&Sent { sock: String::new(), request: request.to_vec(), peer, is_zombie: false })
-    }
-
-    async fn request(&mut self, sent: &Sent) -> Result<Vec<Vec<u8>>, String> {
-        let opened = self.socket(&sent.sock)?;
-        if sent.is_zombie
-            && let Some(pid) = super::message::attribute(&sent.request, netns::NETNSA_PID)
-                .and_then(|at| super::message::u32_at(&sent.request, at))
-            && let Ok(zombie) = self.ns.clone_task(pid.cast_signed(), 0, self.root()).await
-        {
-            self.ns.exit_task_namespaces(zombie).await;
-        }
-        let bytes = self.mapped(sent);
-        let datagrams = restored(self.ask(opened.id, &bytes).await?, &bytes, &sent.request);
-        let messages: Vec<Vec<u8>> =
-            datagrams.iter().flat_map(|data| split(data)).map(<[u8]>::to_vec).collect();
-        if type_of(&bytes) == RTM_NEWNSID && messages.iter().any(|message| errno_of(message) == Some(0)) {
-            *self.announced.entry(opened.socket.ns).or_insert(0) += 1;
-        }
-        Ok(messages)
-    }
-
-    /// Sends bytes, and reads all that comes back.
-    pub(super) async fn ask(&self, id: i64, bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-        self.ns.netlink_sendmsg(id, bytes).await.map_err(|err| format!("sendmsg: {err}"))?;
-        let mut datagrams = Vec::new();
-        for read in self.drain(id).await {
-            match read {
-                Read::Got(datagram) => datagrams.push(datagram.data),
-                Read::Failed(err) => return Err(format!("recvmsg: {err}")),
-            }
-        }
-        Ok(datagrams)
-    }
-    /// Reads a socket empty.
-    pub(super) async fn drain(&self, id: i64) -> Vec<Read> {
-        let mut reads = Vec::new();
-        loop {
-            match self.ns.netlink_recvmsg(id, BUFFER).await {
-                Ok(datagram) => reads.push(Read::Got(datagram)),
-                Err(EAGAIN) => return reads,
-                Err(err) => reads.push(Read::Failed(err)),
-            }
-        }
-    }
-
-    async fn notified(&self, opened: &Opened) -> Value {
-        let mut messages = Vec::new();
-        for read in self.drain(opened.id).await {
-            match read {
-                Read::Failed(err) => messages.push(json!({ "error": errno_name(err.0) })),
-                Read::Got(datagram) => {
-                    let groups = if datagram.group == 0 { 0 } else { 1_u64 << (datagram.group - 1) };
-                    for message in split(&datagram.data) {
-                        let mut value = json!({ "hex": hex(message), "src_port": 0, "groups": groups });
-                        if opened.socket.all_nsid && datagram.nsid_is_set {
-                            value["src_nsid_cmsg"] = json!(datagram.nsid);
-                        }
-                        messages.push(value);
-                    }
-                }
-            }
-        }
-        json!({ "count": messages.len(), "messages": messages })
-    }
-
-    async fn overrun(&self) -> Result<Value, String> {
-        let small = self.sockets.values().find(|opened| opened.socket.rcvbuf.is_some());
-        let small = small.ok_or_else(|| "no socket has a small buffer (`rcvbuf`)".to_owned())?;
-        let (mut sequence, mut received): (Vec<(String, usize)>, usize) = (Vec::new(), 0);
-        for read in self.drain(small.id).await {
-            let what = match read {
-                Read::Got(_) => "msg".to_owned(),
-                Read::Failed(err) => errno_name(err.0),
-            };
-            received += usize::from(what == "msg");
-            match sequence.last_mut().filter(|(last, _)| *last == what) {
-                Some((_, times)) => *times += 1,
-                None => sequence.push((what, 1)),
-            }
-        }
-        let announced = self.announced.get(&small.socket.ns).copied().unwrap_or(0);
-        Ok(json!({ "sent": announced - small.announced_before, "received": received, "sequence": sequence }))
-    }
-
-    async fn dump_after(&mut self, size: usize) -> Result<Value, String> {
-        let (id, net) = self.new_socket_beside_last(0x7000_0001).await?;
-        if size > 0 {
-            // NLMSG_NOOP with NLM_F_ACK: something to read.
-            let noop = [16, 0, 0, 0, 1, 0, 4, 0, 1, 0, 0, 0, 0, 0, 0, 0];
-            self.ns.netlink_sendmsg(id, &noop).await.map_err(|err| format!("sendmsg: {err}"))?;
-            self.ns.netlink_recvmsg(id, size).await.map_err(|err| format!("recvmsg: {err}"))?;
-        }
-        let request = [20, 0, 0, 0, 90, 0, 1, 3, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let datagrams = self.ask(id, &request).await?;
-        self.ns.unlisten(id).await;
-        let ids: Vec<i32> =
-            datagrams.iter().flat_map(|data| split(data)).filter_map(super::message::nsid_of).collect();
-        let live: Vec<i32> = self.ns.nsids_of(net).into_iter().map(|(id, _)| id).collect();
-        Ok(json!({
-            "pages": pages(&datagrams),
-            "ids_reported": ids.len(),
-            "ids_live": live.len(),
-            "ids_are_a_prefix": live.starts_with(&ids),
-        }))
-    }
-
-    /// A socket of this port in the namespace of the one that was opened last.
-    pub(super) async fn new_socket_beside_last(&mut self, portid: u32) -> Result<(i64, NetPtr), String> {
-        let net = self.net(&self.last_socket()?.socket.ns)?;
-        let id = i64::from(self.number());
-        self.ns.netlink_open(id, net, SocketOptions { portid, ..SocketOptions::default() }).await;
-        Ok((id, net))
-    }
-}
-
-/// Replies with the recording's numbers in place of ours: an error carries the request.
-pub(super) fn restored(mut datagrams: Vec<Vec<u8>>, ours: &[u8], theirs: &[u8]) -> Vec<Vec<u8>> {
-    /// Behind the header and the error.
-    const REQUEST: usize = 20;
-    for datagram in &mut datagrams {
-        if errno_of(datagram).is_some()
-            && let Some(place) = datagram.get_mut(REQUEST..REQUEST + ours.len())
-            && place == ours
-        {
-            place.copy_from_slice(theirs);
-        }
-    }
-    datagrams
 }
