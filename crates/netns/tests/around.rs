@@ -4,8 +4,7 @@
 use std::{collections::BTreeSet, rc::Rc};
 
 use kernel::{Addr, Bus, Kernel, Pointer, SpinLock, object};
-use machine::{Choice, Driver, TaskId};
-use machine_sim::{Config, First, Outcome, Seeded, Sim};
+use machine_sim::{Config, First, Outcome, Schedule, Seeded, Sim};
 use netns::{CLONE_NEWNET, Credentials, Methods, NetNs, NetPtr, Open, Patches};
 
 object! {
@@ -54,17 +53,6 @@ fn left(sim: &Sim, kinds: &[&str]) -> Vec<usize> {
     kinds.iter().map(count).collect()
 }
 
-/// Lets everybody else go on before a task that is in this function.
-struct Late(&'static str);
-
-impl Driver for Late {
-    fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
-        let is_in =
-            |task: &TaskId| choice.stacks[task.index()].iter().any(|frame| frame.function.name == self.0);
-        Some(choice.ready.iter().position(|task| !is_in(task)).unwrap_or(0))
-    }
-}
-
 /// The last reference to a namespace is that of a socket, which is closed while a message is multicast.
 async fn broadcast_beside_close(bus: Rc<Bus>) {
     let ns = boot(&bus, true).await;
@@ -84,7 +72,10 @@ async fn broadcast_beside_close(bus: Rc<Bus>) {
 fn a_socket_is_not_closed_while_a_message_is_multicast() {
     assert_eq!(found(broadcast_beside_close), BTreeSet::new());
     let mut sim = Sim::new(Config::default());
-    let outcome = sim.run(&mut Late("peernet_has_id"), broadcast_beside_close);
+    // Where nobody waited, the namespace would be gone when the broadcast goes on.
+    let text = "main, multicast until peernet_has_id, close, kworker/netns, rcuc/0, multicast";
+    let mut schedule = Schedule::parse(sim.bus(), text).expect("a schedule");
+    let outcome = sim.run(&mut schedule, broadcast_beside_close);
     assert_eq!((outcome, sim.findings().len()), (Outcome::Done, 0), "{:?}", sim.findings());
     assert_eq!(left(&sim, &["net"]), [1], "the peer");
 }

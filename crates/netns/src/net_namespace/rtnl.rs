@@ -268,7 +268,8 @@ impl NetNs {
         Ok(())
     }
 
-    /// `RTM_GETNSID` with `NLM_F_DUMP`: one page of ids. The bytes put; 0 or an error ends the dump. Under `rtnl_mutex`.
+    /// `RTM_GETNSID` with `NLM_F_DUMP`: one page of ids. The bytes put; 0 or an error ends the dump. Under
+    /// `rtnl_mutex`.
     ///
     /// C: rtnl_net_dumpid, net/core/net_namespace.c:718
     pub(crate) async fn rtnl_net_dumpid(&self, skb: SkbPtr, cb: &mut NetlinkCallback) -> i32 {
