@@ -19,7 +19,8 @@ where
     let result = Rc::new(RefCell::new(R::default()));
     let into = result.clone();
     let outcome = sim.run(&mut First, |bus: Rc<Bus>| async move {
-        let ns = NetNs::new(Kernel::new(&bus), netns::Config::default(), patches).expect("memory");
+        let config = netns::Config { max_net_namespaces: 10_000, ..netns::Config::default() };
+        let ns = NetNs::new(Kernel::new(&bus), config, patches).expect("memory");
         ns.net_ns_init().await;
         into.replace(main(ns).await);
     });
@@ -108,8 +109,8 @@ fn every_message_of_a_datagram_is_handled_up_to_what_is_none() {
         open(&ns, ns.init_net, false).await;
         let mut datagram = request(90, 5, 1, &[(2, 1)]); // by pid 1: an answer and an ack
         datagram.extend(request(90, 0, 2, &[(2, 1)])); // no request: nothing
-        datagram.extend([16, 0, 0, 0, 1, 0, 5, 0, 3, 0, 0, 0, 0, 0, 0, 0]); // NLMSG_NOOP: an ack
-        datagram.extend(request(96, 1, 4, &[])); // beyond RTM_MAX: -EOPNOTSUPP
+        datagram.extend(request(1, 5, 3, &[])); // NLMSG_NOOP: an ack
+        datagram.extend([16, 0, 0, 0, 96, 0, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0]); // beyond RTM_MAX: -EOPNOTSUPP
         datagram.extend([16, 0, 0, 0, 88, 0, 5, 0, 5, 0, 0, 0, 0, 0, 0, 0]); // without a family: an ack
         datagram.extend([15, 0, 0, 0]);
         datagram.extend(request(90, 5, 6, &[(2, 1)])); // not reached
