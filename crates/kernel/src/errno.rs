@@ -31,6 +31,7 @@ errnos! {
     EBADF = 9, "Bad file number.";
     EAGAIN = 11, "Try again.";
     ENOMEM = 12, "Out of memory.";
+    EACCES = 13, "Permission denied.";
     EBUSY = 16, "Device or resource busy.";
     EEXIST = 17, "File exists.";
     EINVAL = 22, "Invalid argument.";

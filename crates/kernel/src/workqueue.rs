@@ -129,7 +129,9 @@ impl Kernel {
         self.might_sleep_here("flush_workqueue");
         let index = wq.index().read(self).await;
         let queue = self.workqueues.borrow()[index].clone();
-        let Some(barrier) = self.bus.alloc(WqBarrierPtr::layout(), 16).map(WqBarrierPtr::at) else { return };
+        let Some(barrier) = self.bus.alloc(WqBarrierPtr::layout(), 16).map(WqBarrierPtr::at) else {
+            return self.out_of_memory().await;
+        };
         Atomic::at(barrier.work().0).xchg(self, 1).await; // hands the barrier to the worker
         let kernel = self.this();
         let func: WorkFunc = Rc::new(move || {

@@ -9,6 +9,7 @@ mod compare;
 mod contexts;
 mod events;
 mod execute;
+mod experiment;
 mod names;
 mod pernet;
 mod state;
@@ -24,6 +25,9 @@ use serde_json::Value;
 pub use compare::Difference;
 use contexts::Contexts;
 use execute::Actor;
+pub use experiment::{
+    Profile, experiments, judge_experiment, observe_experiment, run_experiment, run_experiments,
+};
 
 /// What became of one sequence.
 #[derive(Clone, Debug, PartialEq)]

@@ -402,6 +402,7 @@ pub(crate) const ALLOC_KINDS: &[&str] = &[
     "net",
     "ucounts",
     "skb",
+    "skb_clone",
     "nsproxy",
     "userns",
     "nsfs",

@@ -248,7 +248,7 @@ impl World {
             Action::CloneProcess(s) => self.clone_process(step, s).await,
             Action::ExitProcess(s) => {
                 let task = match &s.pid {
-                    Some(pid) => ns.find_task_by_vpid(need!(self, self.number(pid))),
+                    Some(pid) => ns.task(need!(self, self.number(pid))),
                     None => Some(ns.current()),
                 };
                 let got = match task {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Steps about netlink.
 
-use netns::{FIRST_PAGE, NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetNs, NetPtr, NetlinkCallback, Request};
+use netns::{
+    Datagram, FIRST_PAGE, NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetNs, NetPtr, NetlinkCallback, Request,
+};
 
 use crate::{
     events::message_text,
@@ -120,11 +122,11 @@ impl World {
         let (mut ids, mut pages) = (Vec::new(), 0_i64);
         loop {
             let page = self.ns.dump_nsids(&mut cb, room).await;
+            pages += i64::from(!page.data.is_empty());
+            ids.extend(NetNs::ids_of_page(&page.data));
             if page.len == 0 {
                 break;
             }
-            pages += 1;
-            ids.extend(NetNs::ids_of_page(&page.data));
         }
         if let Some(expected) = &s.ids {
             let expected: Vec<i32> = expected.iter().map(|id| id.i32()).collect();
@@ -150,9 +152,9 @@ impl World {
     pub(crate) fn received_by(&self, socket: i64) -> Option<(Vec<String>, i32)> {
         let listeners = self.ns.netlink.listeners.borrow();
         let listener = listeners.iter().find(|listener| listener.id == socket)?;
-        let text = |(nsid, message): &(i32, Vec<u8>)| match nsid {
-            0.. => format!("{} from {nsid}", message_text(message)),
-            _ => message_text(message),
+        let text = |datagram: &Datagram| match datagram.nsid {
+            nsid @ 0.. => format!("{} from {nsid}", message_text(&datagram.data)),
+            _ => message_text(&datagram.data),
         };
         Some((listener.received.iter().map(text).collect(), listener.sk_err))
     }

@@ -46,11 +46,15 @@ pub(crate) enum Command {
         /// The code.
         code: String,
     },
-    /// Runs recordings of the original C file against the port: agree, differ, or skipped, for each sequence.
+    /// Runs recordings of the original C file, or of a real kernel, against the port: agree, differ, or skipped, for
+    /// each sequence or experiment.
     Oracle {
-        /// Recordings: JSON lines.
+        /// Recordings: sequences as JSON lines, or experiments as one JSON object.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
+        /// Which kernel the port is to be in experiments: v4.11, or the one that was recorded.
+        #[arg(long, value_enum, default_value_t = Kernel::V4_11, value_name = "KERNEL")]
+        profile: Kernel,
     },
     /// Lists which kernel functions the runs of which scenarios enter.
     Coverage {
@@ -91,6 +95,14 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kernel {
+    #[value(name = "4.11")]
+    V4_11,
+    #[value(name = "6.18")]
+    V6_18,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -32,7 +32,7 @@ fn execute(arguments: Arguments) -> Code {
         Command::Check { paths } => check::check(&paths, &mut out),
         Command::List { path } => list::list(&path, &mut out),
         Command::Explain { code } => explain::explain(&code, &mut out),
-        Command::Oracle { files } => oracle::oracle(&files, &mut out),
+        Command::Oracle { files, profile } => oracle::oracle(&files, profile, &mut out),
         Command::Coverage { path } => coverage::coverage(&path, &mut out),
     };
     let result = result.and_then(|code| out.flush().map(|()| code));

@@ -52,13 +52,13 @@ impl Cells {
     pub(crate) async fn inc(&self) -> i64 {
         self.bus.step(Op::Marked(self.addr.plus(1), Update::Add(1), Order::Relaxed)).await
     }
-    /// A fully ordered increment of the same cell; what there was.
-    pub(crate) async fn inc_return(&self) -> i64 {
-        self.bus.step(Op::Marked(self.addr.plus(1), Update::Add(1), Order::Full)).await
-    }
     /// An unmarked write of the same cell.
     pub(crate) async fn reset(&self) {
         self.bus.write(self.addr.plus(1), 0).await;
+    }
+    /// Any other operation on the same cell; what there was.
+    pub(crate) async fn marked(&self, update: Update, order: Order) -> i64 {
+        self.bus.step(Op::Marked(self.addr.plus(1), update, order)).await
     }
     pub(crate) async fn lock(&self) {
         self.bus.step(Op::Lock(self.addr.plus(2), Locking::Mutex)).await;
