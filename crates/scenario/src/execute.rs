@@ -5,7 +5,8 @@
 
 use std::{future::poll_fn, pin::Pin, pin::pin, rc::Rc};
 
-use kernel::{Effect, Field, Op, Pointer, RcuFunc, RcuHead, object};
+use kernel::{Effect, Entered, Field, Op, Pointer, RcuFunc, RcuHead, function, object};
+use machine::STEP;
 use netns::{CLONE_NEWNET, CLONE_NEWUTS, Credentials, NetPtr, Open, PernetOpsPtr, TaskPtr, UserNsPtr};
 
 use crate::{
@@ -47,6 +48,7 @@ impl World {
         Box::pin(async move {
             for step in steps {
                 let mut suspended = false;
+                self.k().trace(&STEP, i64::from(step.place) + 1, 0);
                 let mut running = pin!(self.step(step, me));
                 poll_fn(|cx| {
                     let poll = running.as_mut().poll(cx);
@@ -54,11 +56,31 @@ impl World {
                     poll
                 })
                 .await;
+                self.k().trace(&STEP, 0, 0);
                 if !suspended {
                     self.was_silent().await;
                 }
             }
         })
+    }
+    /// The function that a step stands for, where its work begins outside of the port's functions.
+    fn enter(&self, action: &Action) -> Option<Entered<'_>> {
+        let function = match action {
+            Action::TouchNet(_) => function!("touch_net"),
+            Action::PassiveGet(_) => function!("passive_get"),
+            Action::Reap(_) => function!("release_task"),
+            Action::RcuRead(_) => function!("rcu_read"),
+            Action::CallRcu(_) => function!("call_rcu"),
+            Action::NetMutexLock(_) => function!("net_mutex_lock"),
+            Action::NetMutexLockKillable(_) => function!("net_mutex_lock_killable"),
+            Action::NetMutexUnlock(_) => function!("net_mutex_unlock"),
+            Action::Kill(_) => function!("sys_kill"),
+            Action::Complete(_) => function!("complete"),
+            Action::WaitForCompletion(_) => function!("wait_for_completion"),
+            Action::CondResched(_) => function!("cond_resched"),
+            _ => return None,
+        };
+        Some(self.k().enter(function, 0))
     }
     async fn was_silent(&self) {
         self.silent.set(self.silent.get() + 1);
@@ -140,6 +162,7 @@ impl World {
 
     async fn step(&self, step: &Step, me: Option<NetPtr>) {
         let (ns, k) = (&self.ns, self.k());
+        let _f = self.enter(&step.action);
         match &step.action {
             Action::CopyNetNs(s) => {
                 let old = match &s.old {
@@ -260,7 +283,7 @@ impl World {
                 };
                 self.gives(step, &s.expect, got);
             }
-            Action::Reap(s) => ns.release_task(need!(self, self.number(&s.pid))).await,
+            Action::Reap(s) => self.reap(step, need!(self, self.number(&s.pid))).await,
             Action::OpenFile(s) => self.open_file(step, s).await,
             Action::Close(s) => {
                 let got = ns.close(need!(self, self.number(&s.fd))).await.into();
@@ -334,6 +357,18 @@ impl World {
             | Action::Unlisten(_)
             | Action::Received(_)
             | Action::UnicastError(_) => self.netlink_step(step, me).await,
+        }
+    }
+
+    /// wait(2) for a process that has exited.
+    async fn reap(&self, step: &Step, pid: i32) {
+        let tasks = self.ns.tasks();
+        match tasks.iter().find(|view| view.pid == pid) {
+            None => self.fail(Some(step.place), format!("there is no process {pid} to reap")),
+            Some(view) if pid == 1 || !view.net.is_null() => {
+                self.fail(Some(step.place), format!("process {pid} has not exited, and is not reaped"));
+            }
+            Some(_) => self.ns.release_task(pid).await,
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From text to the types of the format, and what serde says as diagnostics.
 
+use serde::Deserialize;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
@@ -29,8 +30,27 @@ pub fn read(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
         let help = "the smallest scenario is {\"version\": 1, \"title\": \"...\", \"note\": \"...\"}";
         return Err(vec![Diagnostic::new("S003", "the file is empty").at(&source.name, 1, 1).help(help)]);
     }
+    check_version(source)?;
     let text = parse(source).map_err(|diagnostic| vec![diagnostic])?;
     compile(source, text)
+}
+
+/// Another version may know other fields: they are not judged by this one.
+fn check_version(source: &Source) -> Result<(), Vec<Diagnostic>> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: i64,
+    }
+    match serde_json::from_str::<Versioned>(&source.text) {
+        Ok(Versioned { version }) if version != VERSION => {
+            let label = source.label(&[Seg::Key("version")], "unknown version");
+            let message = format!("version {version} of the format is unknown");
+            let help = format!("this program reads version {VERSION}");
+            Err(vec![Diagnostic::new("S011", message).label(label).help(help)])
+        }
+        // What is wrong otherwise is found by reading all of it.
+        _ => Ok(()),
+    }
 }
 
 fn parse(source: &Source) -> Result<Text, Diagnostic> {

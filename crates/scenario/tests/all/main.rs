@@ -3,5 +3,6 @@
 
 mod common;
 mod diagnostics;
+mod places;
 mod robust;
 mod runs;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! No text makes reading, rendering or running panic.
 
-use crate::common::{run, source, with};
+use crate::common::{good, run, source, with};
 use std::sync::Arc;
 
 /// Reads, renders what is wrong, and runs what is not.
@@ -176,4 +176,58 @@ fn one_long_line() {
     try_text(&with(&format!("\"setup\": [{steps}, {{\"put_net\": {{\"net\": \"x\"}}}}]")));
     let unknown = vec![r#"{"put_net": {"net": "x"}}"#; 200_000].join(",");
     try_text(&with(&format!("\"setup\": [{unknown}]")));
+}
+
+/// Schedules of all kinds, as a scenario has them and as somebody gives them instead.
+#[test]
+fn schedules() {
+    let words = [
+        "a",
+        "b",
+        "main",
+        "kworker/netns",
+        "rcuc/0",
+        " until ",
+        "copy_net_ns",
+        "put_net",
+        "#",
+        "*",
+        "1",
+        "2",
+        "0",
+        "18446744073709551616",
+        ",",
+        ";",
+        "\n",
+        " ",
+        "é",
+        "x",
+        "\"",
+        "\\",
+        "until",
+    ];
+    let scenario = good(&rich());
+    let mut lcg = Lcg(4);
+    for _ in 0..4000 {
+        let text: String = (0..lcg.below(12)).map(|_| words[lcg.below(words.len())]).collect();
+        let is_good = scenario.wrong_in_schedule(&text).is_none();
+        if is_good {
+            let mut run = scenario.runs[0].clone();
+            run.driver = scenario::Driver::Schedule(text.clone());
+            crate::common::run(&scenario, &run);
+        }
+        let quoted = format!("{text:?}").replace("\\u{e9}", "é");
+        let with_schedule = rich().replace("[\"a until copy_net_ns\", \"b*3\"]", &quoted);
+        assert_eq!(scenario::read(&source(&with_schedule)).is_ok(), is_good, "{text:?}");
+    }
+}
+
+/// The whole file is one schedule.
+#[test]
+fn one_long_schedule() {
+    let text = rich().replace("\"b*3\"", &format!("\"{}\"", "b,".repeat(2_000_000)));
+    let errors = scenario::read(&source(&text)).expect_err("too long");
+    assert_eq!(errors[0].code, "S015", "{:?}", errors[0]);
+    let bad = rich().replace("\"b*3\"", &format!("\"{}\"", "x,".repeat(500_000)));
+    assert_eq!(scenario::read(&source(&bad)).expect_err("no such task").len(), 32);
 }
