@@ -27,6 +27,9 @@ object! {
 /// So many steps may announce nothing; each one beyond is an operation: otherwise nothing would limit them.
 const SILENT_STEPS: u64 = 1024;
 
+/// Files that may be open at once: `RLIMIT_NOFILE`, without the first three.
+const MAX_FILES: usize = 1024 - 3;
+
 /// The value of an option, or the step is skipped.
 macro_rules! need {
     ($world:ident, $value:expr) => {
@@ -406,7 +409,10 @@ impl World {
             FileKind::Uts => Open::Uts,
             FileKind::Plain => Open::Plain,
         };
-        let got = self.ns.open(what).await.into();
+        let got = match self.ns.files().len() {
+            MAX_FILES.. => Value::Error(kernel::EMFILE.negated()),
+            _ => self.ns.open(what).await.into(),
+        };
         self.gave(step, s.r#as.as_ref(), &s.expect.value, got, None);
     }
 

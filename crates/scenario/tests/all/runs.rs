@@ -408,3 +408,15 @@ fn the_first_finding_may_end_a_run() {
     assert_eq!(failures(&goes_on), [""; 0]);
     assert_eq!(run(&good(&goes_on), &good(&goes_on).runs[0]).findings.len(), 2);
 }
+
+/// Otherwise a loop would make a run slower with every round.
+#[test]
+fn files_and_sockets_are_limited() {
+    let failures = failures(&with(
+        r#"  "setup": [{"loop": {"times": 1021, "steps": [{"open": {}}]}}, {"open": {"as": "fd", "expect": "-EMFILE"}},
+    {"close": {"fd": 1023}}, {"open": {"expect": 1023}},
+    {"loop": {"times": 1024, "steps": [{"listen": {"net": "init_net", "as": "l"}}]}},
+    {"listen": {"net": "init_net", "as": "l"}}]"#,
+    ));
+    assert_eq!(failures, ["default: line 8, setup[5].listen: there are 1024 sockets already"]);
+}
