@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// More diagnostics help nobody.
-const MAX_DIAGNOSTICS: usize = 32;
+pub(crate) const MAX_DIAGNOSTICS: usize = 32;
 /// The steps that a scenario may have.
 pub(crate) const MAX_STEPS: usize = 1_000_000;
 
@@ -50,7 +50,7 @@ impl Kind {
             Kind::Completion => Scope::Completions,
         }
     }
-    fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Kind::Net => "namespace",
             Kind::Number => "id",
@@ -72,7 +72,7 @@ impl Kind {
             Kind::Completion => "S024",
         }
     }
-    fn how_to_declare(self) -> &'static str {
+    pub(crate) fn how_to_declare(self) -> &'static str {
         match self {
             Kind::Net | Kind::Number | Kind::Fd | Kind::Socket => "a step binds a name by its field `as`",
             Kind::Pid => "processes are the tasks, and what `clone` names",

@@ -22,7 +22,7 @@ use crate::{
 const MAX_LEVEL: usize = 33;
 
 /// What machines call findings; `machine::Finding::code`.
-const FINDINGS: &[&str] = &[
+pub(crate) const FINDINGS: &[&str] = &[
     "kasan-use-after-free",
     "kasan-double-free",
     "kasan-invalid-free",

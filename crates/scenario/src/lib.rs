@@ -6,6 +6,7 @@
 //! what the run expects. No text can make any of this panic.
 
 mod after_setup;
+mod catalogue;
 mod check;
 mod codes;
 mod compile;
@@ -21,15 +22,18 @@ mod members;
 mod place;
 mod program;
 mod read;
+mod repair;
 mod requests;
 mod scenario;
 mod schedule;
+mod schema;
 mod source;
 mod step;
 mod values;
 mod world;
 
 pub use after_setup::AfterSetup;
+pub use catalogue::{Operation, SUBSYSTEMS, operations, patches};
 pub use codes::{CODES, explain};
 pub use diagnostic::{Diagnostic, Label};
 pub use end::{EndState, NamespaceState, SocketState, TaskState, UcountState};
@@ -42,6 +46,7 @@ pub use place::{StepWatch, is_of_simulator};
 pub use program::{Started, start};
 pub use read::read;
 pub use scenario::{Driver, MachineConfig, Outcome, Run, Scenario};
+pub use schema::schema;
 pub use source::{MAX_BYTES, Source};
 pub use step::STEPS;
 pub use world::World;

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From text to the types of the format, and what serde says as diagnostics.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
 use crate::{
+    check::MAX_DIAGNOSTICS,
     compile::compile,
     diagnostic::{Diagnostic, Label, list_of, similar},
     format::Text,
+    repair::Repair,
     scenario::Scenario,
     source::{MAX_BYTES, Seg, Source, too_large},
     step::STEPS,
@@ -21,7 +25,7 @@ pub(crate) const VERSION: i64 = 1;
 ///
 /// # Errors
 ///
-/// What is wrong with it: the first error in its form, or else the errors in its meaning.
+/// Everything that is wrong with it, in order of the text; where the text is no JSON, the first place where it is not.
 pub fn read(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
     if source.text.len() > MAX_BYTES {
         return Err(vec![too_large(&source.name, source.text.len() as u64)]);
@@ -31,8 +35,44 @@ pub fn read(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
         return Err(vec![Diagnostic::new("S003", "the file is empty").at(&source.name, 1, 1).help(help)]);
     }
     check_version(source)?;
-    let text = parse(source).map_err(|diagnostic| vec![diagnostic])?;
-    compile(source, text)
+    match parse(source) {
+        Ok(text) => compile(source, text).map_err(in_order),
+        Err((error, path)) => Err(in_order(all_errors(source, error, path))),
+    }
+}
+
+/// Goes on behind the first error in form.
+fn all_errors(source: &Source, error: Diagnostic, path: Vec<Seg>) -> Vec<Diagnostic> {
+    let mut repair = Repair::new(source);
+    let mut next = Some((error, path));
+    let mut errors = Vec::new();
+    // An error may explain another one, which is then not shown but takes its turn.
+    for _ in 0..2 * MAX_DIAGNOSTICS {
+        let Some((error, path)) = next.take() else { break };
+        let is_known = repair.explains(&error, &path);
+        let goes_on = !matches!(error.code, "S004" | "S005") && repair.without(&error, &path);
+        if !is_known {
+            errors.push(error);
+        }
+        if !goes_on || errors.len() >= MAX_DIAGNOSTICS {
+            return errors;
+        }
+        match parse(&repair.source) {
+            Ok(text) => {
+                let more = compile(&repair.source, text).err().unwrap_or_default();
+                errors.extend(more.into_iter().filter(|error| !repair.explains(error, &[])));
+            }
+            Err(found) => next = Some(found),
+        }
+    }
+    errors
+}
+
+/// The errors as they lie in the text.
+fn in_order(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    errors.sort_by_key(|error| error.labels.first().map(|label| label.span.start));
+    errors.truncate(MAX_DIAGNOSTICS);
+    errors
 }
 
 /// Another version may know other fields: they are not judged by this one.
@@ -53,16 +93,17 @@ fn check_version(source: &Source) -> Result<(), Vec<Diagnostic>> {
     }
 }
 
-fn parse(source: &Source) -> Result<Text, Diagnostic> {
+/// The types of the format, or the first error and the path to it.
+fn parse(source: &Source) -> Result<Text, (Diagnostic, Vec<Seg>)> {
     let mut from = serde_json::Deserializer::from_str(&source.text);
     let text: Text = match serde_path_to_error::deserialize(&mut from) {
         Ok(text) => text,
         Err(error) => {
             let path: Vec<Seg> = error.path().iter().filter_map(seg).collect();
-            return Err(of_serde(source, error.inner(), &path));
+            return Err((of_serde(source, error.inner(), &path), path));
         }
     };
-    from.end().map_err(|error| of_serde(source, &error, &[]))?;
+    from.end().map_err(|error| (of_serde(source, &error, &[]), Vec::new()))?;
     Ok(text)
 }
 
@@ -84,8 +125,13 @@ fn message_of(error: &serde_json::Error) -> String {
 }
 
 /// The names in backquotes of a message.
-fn quoted(text: &str) -> Vec<&str> {
+pub(crate) fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The content of the string at a place of a text.
+pub(crate) fn string_at(text: &str, at: Range<usize>) -> Option<String> {
+    serde_json::from_str(text.get(at)?).ok()
 }
 
 fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnostic {

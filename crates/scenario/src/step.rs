@@ -3,6 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor},
@@ -59,8 +60,9 @@ impl Check for Body {
 }
 
 /// A body that has a namespace of its own: `self`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub(crate) struct SelfBody(pub(crate) Body);
 
 impl Check for SelfBody {
@@ -73,8 +75,9 @@ impl Check for SelfBody {
 }
 
 /// A body without `self`, wherever it is.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub(crate) struct CallbackBody(pub(crate) Body);
 
 impl Check for CallbackBody {
@@ -97,8 +100,9 @@ pub(crate) struct Step {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
         #[serde(rename_all = "snake_case")]
+        #[schemars(inline)]
         pub(crate) enum $name { $($(#[$variant_doc])* $variant,)* }
         impl Check for $name {}
     };
@@ -145,8 +149,9 @@ macro_rules! steps {
     })*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Debug, Deserialize)]
+            #[derive(Clone, Debug, Deserialize, JsonSchema)]
             #[serde(remote = "Self", deny_unknown_fields, expecting = "an object")]
+            #[schemars(rename = $key)]
             pub(crate) struct $variant {
                 $($(#[$attribute])* #[serde(rename = $name)] pub(crate) $field: $ty,)*
                 #[serde(default, rename = "note")]
@@ -176,6 +181,11 @@ macro_rules! steps {
         /// What steps are called.
         pub const STEPS: &[&str] = &[$($key,)*];
 
+        /// What is said of every step, and how its fields are written.
+        pub(crate) fn step_schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+            vec![$(($key, generator.subschema_for::<$variant>()),)*]
+        }
+
         impl Action {
             pub(crate) fn name(&self) -> &'static str {
                 match self { $(Action::$variant(_) => $key,)* }
@@ -201,8 +211,11 @@ steps! {
     /// Creates a namespace, as the present task.
     "copy_net_ns" => CopyNetNs {
         r#as = "as": Option<NetName>,
+        /// The namespace to copy; `init_net` if absent.
         old = "old": Option<NetRef>,
+        /// The owner; the task's user namespace if absent.
         user_ns = "user_ns": Option<UserNsRef>,
+        /// A new namespace, or another reference to `old`; `newnet` if absent.
         #[serde(default)]
         flags = "flags": CloneFlags,
         #[serde(default)]
@@ -295,6 +308,7 @@ steps! {
     /// setns(2)
     "setns" => Setns {
         fd = "fd": FdArg,
+        /// The kind of namespace that is expected; `any` if absent.
         #[serde(default)]
         r#type = "type": SetnsType,
         #[serde(default)]
@@ -303,15 +317,20 @@ steps! {
     /// clone(2): a process that does nothing.
     "clone" => CloneProcess {
         name = "name": PidName,
+        /// Whether it gets a network namespace of its own; false if absent.
         newnet = "newnet": Option<bool>,
+        /// The owner; the task's user namespace if absent.
         user_ns = "user_ns": Option<UserNsRef>,
+        /// Its effective user; the task's if absent.
         uid = "uid": Option<UInt>,
+        /// Whether it has CAP_SYS_ADMIN in its user namespace; as the task if absent.
         cap_sys_admin = "cap_sys_admin": Option<bool>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
     }
     /// exit(2): a process gives up its namespaces.
     "exit" => ExitProcess {
+        /// The process; the task itself if absent.
         pid = "pid": Option<PidArg>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
@@ -320,7 +339,9 @@ steps! {
     "reap" => Reap { pid = "pid": PidArg, }
     /// open(2)
     "open" => OpenFile {
+        /// The process; the task itself if absent.
         pid = "pid": Option<PidArg>,
+        /// What is opened; `net` if absent.
         #[serde(default)]
         kind = "kind": FileKind,
         r#as = "as": Option<FdName>,
@@ -336,6 +357,7 @@ steps! {
     /// An `RTM_NEWNSID` request.
     "newnsid" => Newnsid {
         net = "net": NetRef,
+        /// The id that is asked for; -1 lets the kernel choose.
         nsid = "nsid": Option<Int>,
         pid = "pid": Option<PidArg>,
         fd = "fd": Option<FdArg>,
@@ -347,6 +369,7 @@ steps! {
         net = "net": NetRef,
         pid = "pid": Option<PidArg>,
         fd = "fd": Option<FdArg>,
+        /// The id in the answer.
         reply = "reply": Option<Int>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
@@ -362,6 +385,7 @@ steps! {
     "getnsid_raw" => GetnsidRaw {
         net = "net": NetRef,
         hex = "hex": Hex,
+        /// The id in the answer.
         reply = "reply": Option<Int>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
@@ -369,17 +393,23 @@ steps! {
     /// A dump of ids.
     "dump" => Dump {
         net = "net": NetRef,
+        /// The bytes that a page has room for; 3776 if absent.
         room = "room": Option<Room>,
+        /// The ids of all pages, in order.
         ids = "ids": Option<Vec<Int>>,
+        /// How many pages hold something.
         pages = "pages": Option<UInt>,
     }
     /// A netlink socket that hears of ids.
     "listen" => Listen {
         net = "net": NetRef,
         r#as = "as": SocketName,
+        /// Whether it hears of namespaces that its own has an id for; false if absent.
         #[serde(default)]
         all_nsid = "all_nsid": bool,
+        /// Whether it has the capability for that; true if absent.
         cap = "cap": Option<bool>,
+        /// The messages that it has room for; 1000 if absent.
         room = "room": Option<Room>,
     }
     /// Closes a netlink socket.
@@ -387,12 +417,15 @@ steps! {
     /// Looks at what a netlink socket has received.
     "received" => Received {
         socket = "socket": SocketRef,
+        /// What it has received: `["NEWNSID 0", "DELNSID 0 from 3"]`, the latter from the namespace that it calls 3.
         expect = "expect": Option<Vec<String>>,
+        /// An error; 0 for none.
         #[serde(default)]
         error = "error": Expect<GivesNumber>,
     }
     /// What sending answers returns from now on.
     "unicast_error" => UnicastError {
+        /// What sending answers returns from now on; it works again if absent.
         #[serde(default)]
         error = "error": Expect<GivesNumber>,
     }
@@ -438,6 +471,7 @@ steps! {
         net = "net": NetRef,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
+        /// The count of references to the memory.
         #[serde(default)]
         passive = "passive": Expect<GivesNumber>,
     }
@@ -468,8 +502,11 @@ steps! {
     "kill" => Kill { task = "task": TaskRef, }
     /// Lets allocations fail.
     "fail_alloc" => FailAlloc {
+        /// What is allocated.
         kind = "kind": AllocKind,
+        /// Which allocation from now on fails first; 1 if absent.
         nth = "nth": Option<Number<1, { i64::MAX }>>,
+        /// How many fail in a row; 1 if absent.
         #[serde(default)]
         times = "times": Times,
     }
@@ -477,6 +514,7 @@ steps! {
     "fail_clear" => FailClear {}
     /// Repeats steps.
     "loop" => Loop {
+        /// How often.
         times = "times": Number<1, 1_000_000>,
         steps = "steps": Body,
     }

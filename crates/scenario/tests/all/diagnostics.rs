@@ -39,6 +39,30 @@ fn cases() -> Vec<(&'static str, String)> {
         ("S006 unknown field", steps(r#"{"put_net": {"nett": "init_net"}}"#)),
         ("S006 unknown field of a step without fields", steps(r#"{"rcu_barrier": {"now": true}}"#)),
         ("S006 unknown field at the top", with("  \"taskz\": []")),
+        (
+            "S006 all errors at once",
+            with(
+                r#"  "taskz": [],
+  "machine": {"cpus": 0, "preemt": "full"},
+  "tasks": [
+    {"name": "a", "steps": [
+      {"copy_net_ns": {"as": "net", "expct": true}},
+      {"put_net": {"nett": "net"}},
+      {"putnet": {"net": "net"}},
+      {"put_net": {"net": 7}},
+      {"put_net": {}},
+      {},
+      {"copy_net_ns": {"as": 3}},
+      {"put_net": {"net": "other"}},
+      {"put_net": {"net": "net"}}
+    ]},
+    {"steps": [{"copy_net_ns": {"as": "lost"}}]},
+    {"name": "b", "cpu": "one", "steps": [{"put_net": {"net": "lost"}}, {"unshare": {"expect": true}}]}
+  ],
+  "runs": [{"seed": -1, "findings": ["kasan"]}]"#,
+            ),
+        ),
+        ("S007 nothing but an error", "{\n  \"titel\": \"t\"\n}".to_owned()),
         ("S007 no version", "{\n  \"title\": \"t\", \"note\": \"n\"\n}".to_owned()),
         ("S007 missing field", steps(r#"{"put_net": {}}"#)),
         ("S007 no step", steps("{}")),

@@ -6,3 +6,4 @@ mod diagnostics;
 mod places;
 mod robust;
 mod runs;
+mod schema;

@@ -31,7 +31,7 @@ fn try_text(text: &str) {
 }
 
 /// A scenario that uses much of the format.
-fn rich() -> String {
+pub(crate) fn rich() -> String {
     with(
         r#"  "machine": {"cpus": 2, "preempt": "full", "slab": "exact"},
   "user_namespaces": {"u": {"parent": "v", "uid": 1}, "v": {"max_net_namespaces": 3}},
@@ -52,10 +52,10 @@ fn rich() -> String {
 }
 
 /// A small generator of numbers, the same everywhere.
-struct Lcg(u64);
+pub(crate) struct Lcg(pub(crate) u64);
 
 impl Lcg {
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap_or(0) % n.max(1)
     }
