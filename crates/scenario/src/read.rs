@@ -150,10 +150,13 @@ fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnos
         return unknown_step(source, path, step.trim_matches('`'));
     }
     if message.starts_with("missing") {
-        let label = source.locate(path).map(|place| Label {
-            span: place.key.unwrap_or(place.value.start..place.value.start + 1),
-            text: "here".to_owned(),
-        });
+        let text = match quoted(&message).first() {
+            Some(field) => format!("has no `{field}`"),
+            None => "is empty".to_owned(),
+        };
+        let label = source
+            .locate(path)
+            .map(|place| Label { span: place.key.unwrap_or(place.value.start..place.value.start + 1), text });
         let help = match quoted(&message).first() {
             Some(&"version") => Some(format!("write `\"version\": {VERSION}`")),
             Some(&"note") => Some("`note` tells the story of the scenario in prose".to_owned()),
@@ -210,6 +213,16 @@ fn of_syntax(source: &Source, message: String, at: usize) -> Diagnostic {
         "key must be a string" => Some("JSON has keys in double quotes, and no comments"),
         "trailing characters" => Some("a file holds one scenario"),
         _ => None,
+    };
+    let message = match message.as_str() {
+        "expected value" => "a value is expected",
+        "trailing characters" => "there is more behind the scenario",
+        "trailing comma" => "there is a comma behind the last element",
+        "EOF while parsing a value" => "the text ends where a value is expected",
+        "EOF while parsing an object" => "the text ends in the middle of an object",
+        "EOF while parsing a list" => "the text ends in the middle of a list",
+        "EOF while parsing a string" => "the text ends in the middle of a string",
+        other => other,
     };
     Diagnostic::new("S004", message).label(Some(char_at(source, at))).maybe_help(help.map(str::to_owned))
 }

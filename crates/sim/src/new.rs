@@ -48,9 +48,10 @@ pub(crate) fn new(name: &str, template: Template, out: &mut Out) -> Result<Code,
     if stem.is_empty() || stem.starts_with('.') || name.ends_with('/') {
         return Err(Stop::usage(format_args!("`{name}` is no name of a scenario")));
     }
-    // As JSON writes it; the template has the quotes.
-    let title = format!("{:?}", stem.replace(['-', '_'], " ").escape_default().to_string());
-    let text = template.text().replace("\"TITLE\"", &title);
+    // A title is a JSON string: what is special in one is left out.
+    let title: String = stem.chars().map(|c| if matches!(c, '-' | '_') { ' ' } else { c }).collect();
+    let title: String = title.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
+    let text = template.text().replace("TITLE", &title);
     let written = OpenOptions::new().write(true).create_new(true).open(&path);
     let mut file = written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Stop::usage(format_args!("{path} exists")),
