@@ -10,9 +10,11 @@ use machine::STEP;
 use netns::{CLONE_NEWNET, CLONE_NEWUTS, Credentials, NetPtr, Open, PernetOpsPtr, TaskPtr, UserNsPtr};
 
 use crate::{
+    body::{Body, Step},
     check::SELF,
-    step::{Action, Body, CloneFlags, CloneProcess, FileKind, OpenFile, SetnsType, Step},
+    step::{Action, CloneProcess, OpenFile},
     values::{Expect, Expected, NetRef, Of, Or, Role, UserNsRef},
+    words::{CloneFlags, FileKind, SetnsType},
     world::{Value, World},
 };
 

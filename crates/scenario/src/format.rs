@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::{
+    body::{Body, CallbackBody, SelfBody},
     members::{List, Members, ObjectsOnly},
     schema,
-    step::{AllocKind, Body, CallbackBody, SelfBody},
     values::{Expect, GivesAnything, Lines, Note, Number, Seed, Times, UInt},
+    words::AllocKind,
 };
 
 macro_rules! object {

@@ -6,6 +6,7 @@
 //! what the run expects. No text can make any of this panic.
 
 mod after_setup;
+mod body;
 mod catalogue;
 mod check;
 mod codes;
@@ -30,6 +31,7 @@ mod schema;
 mod source;
 mod step;
 mod values;
+mod words;
 mod world;
 
 pub use after_setup::AfterSetup;

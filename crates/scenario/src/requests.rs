@@ -4,9 +4,10 @@
 use netns::{FIRST_PAGE, NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetNs, NetPtr, NetlinkCallback, Request};
 
 use crate::{
+    body::Step,
     events::message_text,
     execute::need,
-    step::{Action, Dump, Received, Step},
+    step::{Action, Dump, Received},
     values::{Expected, FdArg, Int, PidArg, SocketRef},
     world::{Value, World},
 };

@@ -7,11 +7,11 @@ use machine::Slab;
 use netns::Patch;
 
 use crate::{
+    body::{Body, CallbackBody, SelfBody},
     check::{Path, StepPlace, path_of},
     format::Preempt,
     schedule,
     source::Source,
-    step::{Body, CallbackBody, SelfBody},
     values::Expected,
 };
 

@@ -11,14 +11,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::{Map, Value, json};
 
 use crate::{
+    body::{Body, Step},
     check::{ALLOC_KINDS, AnyRef, Kind},
     compile::FINDINGS,
     event_forms::EVENTS,
     format::Text,
     functions::FUNCTIONS,
     members::{List, Members},
-    step::{AllocKind, Body, Hex, Step, step_schemas},
+    step::step_schemas,
     values::{Expect, Expected, Gives, Lines, Name, Note, Number, Of, Or, Role, Seed, Times},
+    words::{AllocKind, Hex},
 };
 
 /// The schema, as a file holds it.
@@ -46,7 +48,10 @@ macro_rules! inline {
 }
 
 inline! {
-    [] Note = "note", _generator => json_schema!({"type": "string", "description": "For readers and editors: it means nothing."});
+    [] Note = "note", _generator => json_schema!({
+        "type": "string",
+        "description": "For readers and editors: it means nothing.",
+    });
     [const MIN: i64, const MAX: i64] Number<MIN, MAX> = "number", _generator =>
         json_schema!({"type": "integer", "minimum": MIN, "maximum": MAX});
     [] Seed = "seed", _generator => json_schema!({"type": "integer", "minimum": 0, "maximum": u64::MAX});

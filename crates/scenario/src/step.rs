@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Every kind of step, with its fields.
 
-use std::{fmt, sync::Arc};
-
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
+    de::{Error, MapAccess},
 };
 
 use crate::{
+    body::{Body, CallbackBody, SelfBody},
     check::Checker,
     members::ObjectsOnly,
     source::Seg,
@@ -18,130 +17,11 @@ use crate::{
         GivesNet, GivesNumber, IdArg, Int, NetName, NetRef, Note, Number, NumberName, OpsRef, PidArg,
         PidName, SocketName, SocketRef, TaskRef, Times, UInt, UserNsRef,
     },
+    words::{AllocKind, CloneFlags, FileKind, Hex, SetnsType},
 };
 
 /// The bytes that a message or a page may have room for.
 pub(crate) type Room = Number<0, { 1 << 20 }>;
-
-/// Steps, one after the other. Shared with callbacks, which outlive the step that posts them.
-#[derive(Clone, Debug)]
-pub(crate) struct Body(pub(crate) Arc<[Step]>);
-
-impl Default for Body {
-    fn default() -> Self {
-        Body(Arc::new([]))
-    }
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Vec::<Step>::deserialize(from).map(|steps| Body(steps.into()))
-    }
-}
-
-impl Check for Body {
-    fn declare(&self, cx: &mut Checker<'_>) {
-        for (index, step) in self.0.iter().enumerate() {
-            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| step.action.declare(cx));
-        }
-    }
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        // Nobody else has it yet.
-        let Some(steps) = Arc::get_mut(&mut self.0) else { return };
-        for (index, step) in steps.iter_mut().enumerate() {
-            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| {
-                cx.step(|cx, place| {
-                    step.place = place;
-                    step.action.resolve(cx);
-                });
-            });
-        }
-    }
-}
-
-/// A body that has a namespace of its own: `self`.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(inline)]
-pub(crate) struct SelfBody(pub(crate) Body);
-
-impl Check for SelfBody {
-    fn declare(&self, cx: &mut Checker<'_>) {
-        self.0.declare(cx);
-    }
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.with_self(true, |cx| self.0.resolve(cx));
-    }
-}
-
-/// A body without `self`, wherever it is.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(inline)]
-pub(crate) struct CallbackBody(pub(crate) Body);
-
-impl Check for CallbackBody {
-    fn declare(&self, cx: &mut Checker<'_>) {
-        self.0.declare(cx);
-    }
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.with_self(false, |cx| self.0.resolve(cx));
-    }
-}
-
-/// One step.
-#[derive(Clone, Debug)]
-pub(crate) struct Step {
-    /// Where it is in the scenario.
-    pub(crate) place: u32,
-    pub(crate) action: Action,
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-        #[serde(rename_all = "snake_case")]
-        #[schemars(inline)]
-        pub(crate) enum $name { $($(#[$variant_doc])* $variant,)* }
-        impl Check for $name {}
-    };
-}
-
-words! {
-    /// What `copy_net_ns` is asked for.
-    CloneFlags {
-        /// A new namespace.
-        #[default]
-        Newnet,
-        /// Another reference to the old one.
-        None,
-    }
-}
-words! {
-    /// What `open` opens.
-    FileKind {
-        /// `/proc/PID/ns/net`
-        #[default]
-        Net,
-        /// `/proc/PID/ns/uts`
-        Uts,
-        /// An ordinary file.
-        Plain,
-    }
-}
-words! {
-    /// What `setns` takes.
-    SetnsType {
-        /// A network namespace.
-        Net,
-        /// A namespace of another kind.
-        Uts,
-        /// Any namespace.
-        #[default]
-        Any,
-    }
-}
 
 macro_rules! steps {
     ($($(#[$doc:meta])* $key:literal => $variant:ident {
@@ -190,16 +70,16 @@ macro_rules! steps {
             pub(crate) fn name(&self) -> &'static str {
                 match self { $(Action::$variant(_) => $key,)* }
             }
-            fn read<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Self, A::Error> {
+            pub(crate) fn read<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Self, A::Error> {
                 match key {
                     $($key => map.next_value().map(Action::$variant),)*
                     _ => Err(A::Error::custom(format_args!("unknown step `{key}`"))),
                 }
             }
-            fn declare(&self, cx: &mut Checker<'_>) {
+            pub(crate) fn declare(&self, cx: &mut Checker<'_>) {
                 match self { $(Action::$variant(step) => step.declare(cx),)* }
             }
-            fn resolve(&mut self, cx: &mut Checker<'_>) {
+            pub(crate) fn resolve(&mut self, cx: &mut Checker<'_>) {
                 cx.check_step(self);
                 match self { $(Action::$variant(step) => step.resolve(cx),)* }
             }
@@ -526,77 +406,4 @@ steps! {
     "wait_for_completion" => WaitForCompletion { name = "name": CompletionRef, }
     /// Boots the subsystem.
     "net_ns_init" => NetNsInit {}
-}
-
-impl<'de> Deserialize<'de> for Step {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct OneKey;
-        impl<'de> Visitor<'de> for OneKey {
-            type Value = Step;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a step: an object with one key")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Step, A::Error> {
-                let mut action = None;
-                while let Some(key) = map.next_key::<String>()? {
-                    if key == "note" || key == "$schema" {
-                        map.next_value::<Note>()?;
-                    } else if action.is_some() && STEPS.contains(&key.as_str()) {
-                        return Err(A::Error::custom(format_args!("second step `{key}` in one object")));
-                    } else {
-                        action = Some(Action::read(&key, &mut map)?);
-                    }
-                }
-                match action {
-                    Some(action) => Ok(Step { place: 0, action }),
-                    None => Err(A::Error::custom("missing step: the object has no key")),
-                }
-            }
-        }
-        from.deserialize_map(OneKey)
-    }
-}
-
-/// A kind of allocations.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct AllocKind(pub(crate) Box<str>);
-
-impl AllocKind {
-    /// For the kernel: none for all.
-    pub(crate) fn kind(&self) -> Option<&str> {
-        (&*self.0 != "any").then_some(&*self.0)
-    }
-}
-
-impl Check for AllocKind {
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.check_alloc_kind(&self.0);
-    }
-}
-
-/// Bytes, in hexadecimal digits.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Hex(Box<str>);
-
-impl Hex {
-    /// The bytes, if it is that.
-    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
-        let digits: Vec<u8> = self
-            .0
-            .chars()
-            .filter(|c| !c.is_ascii_whitespace())
-            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-            .collect::<Option<_>>()?;
-        digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-    }
-}
-
-impl Check for Hex {
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        if self.bytes().is_none() {
-            cx.bad_hex();
-        }
-    }
 }

@@ -387,8 +387,8 @@ fn only_the_dead_are_reaped() {
 #[test]
 fn what_is_freed_says_so_and_completions_have_names() {
     let scenario = good(&with(
-        r#"  "setup": [{"copy_net_ns": {"as": "a"}}, {"put_net": {"net": "a"}}, {"flush_netns_wq": {}}, {"complete": {"name": "go"}},
-    {"wait_for_completion": {"name": "go"}}, {"wait_for_completion": {"name": "go"}}]"#,
+        r#"  "setup": [{"copy_net_ns": {"as": "a"}}, {"put_net": {"net": "a"}}, {"flush_netns_wq": {}},
+    {"complete": {"name": "go"}}, {"wait_for_completion": {"name": "go"}}, {"wait_for_completion": {"name": "go"}}]"#,
     ));
     let happened = run(&scenario, &scenario.runs[0]);
     assert_eq!(happened.end.bindings.get("a").map(String::as_str), Some("net 1 (a), freed"));
