@@ -107,3 +107,15 @@ fn callbacks_have_a_pid_of_their_own() {
     let path = "setup[3].call_rcu.steps[0].touch_net, line 6";
     assert_eq!(found(&text), [("touch_net".to_owned(), path.to_owned(), 3)]);
 }
+
+/// The method gives up the memory that its caller goes on to use.
+#[test]
+fn behind_its_steps_a_context_is_in_no_step() {
+    let text = with(
+        r#"  "pernet": {"p": {"exit": [{"net_drop_ns": {"net": "self"}}]}},
+  "setup": [{"register_pernet_subsys": {"ops": "p"}}, {"copy_net_ns": {"as": "a"}}, {"put_net": {"net": "a"}}]"#,
+    );
+    let found = found(&text);
+    assert!(!found.is_empty());
+    assert!(found.iter().all(|(_, place, pid)| place == "no step" && *pid == 2), "{found:?}");
+}

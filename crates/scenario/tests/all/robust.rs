@@ -181,36 +181,30 @@ fn one_long_line() {
 /// Schedules of all kinds, as a scenario has them and as somebody gives them instead.
 #[test]
 fn schedules() {
-    let words = [
-        "a",
-        "b",
-        "main",
-        "kworker/netns",
-        "rcuc/0",
-        " until ",
-        "copy_net_ns",
-        "put_net",
-        "#",
-        "*",
-        "1",
-        "2",
-        "0",
-        "18446744073709551616",
-        ",",
-        ";",
-        "\n",
-        " ",
-        "é",
-        "x",
-        "\"",
-        "\\",
-        "until",
-    ];
+    let tasks = ["a", "b", "main", "kworker/netns", "rcuc/0", "x", "", "é", "\\", "a b"];
+    let functions = ["copy_net_ns", "put_net", "until", "", "\"", "vfs_read"];
+    let numbers = ["1", "2", "0", "18446744073709551616", "", "-1", "x"];
+    let separators = [", ", ";", "\n", ",,", " "];
     let scenario = good(&rich());
     let mut lcg = Lcg(4);
+    let mut good_ones = 0;
     for _ in 0..4000 {
-        let text: String = (0..lcg.below(12)).map(|_| words[lcg.below(words.len())]).collect();
+        let mut text = String::new();
+        for _ in 0..lcg.below(4) {
+            // Mostly what comes first, so that some are good.
+            let mut one_of =
+                |words: &[&'static str]| words[lcg.below(words.len()).min(lcg.below(words.len()))];
+            let (task, function, number) = (one_of(&tasks), one_of(&functions), one_of(&numbers));
+            text += &match one_of(&["0", "1", "2", "3"]) {
+                "0" => task.to_owned(),
+                "1" => format!("{task}*{number}"),
+                "2" => format!("{task} until {function}"),
+                _ => format!("{task} until {function}#{number}"),
+            };
+            text += one_of(&separators);
+        }
         let is_good = scenario.wrong_in_schedule(&text).is_none();
+        good_ones += usize::from(is_good);
         if is_good {
             let mut run = scenario.runs[0].clone();
             run.driver = scenario::Driver::Schedule(text.clone());
@@ -220,6 +214,7 @@ fn schedules() {
         let with_schedule = rich().replace("[\"a until copy_net_ns\", \"b*3\"]", &quoted);
         assert_eq!(scenario::read(&source(&with_schedule)).is_ok(), is_good, "{text:?}");
     }
+    assert!(good_ones > 100, "{good_ones}");
 }
 
 /// The whole file is one schedule.
