@@ -170,7 +170,8 @@ fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnos
         let end = source.text.get(..=at).and_then(|text| text.rfind('"')).map_or(at, |quote| quote + 1);
         let start = source.text[..end.saturating_sub(1)].rfind('"').unwrap_or(end.saturating_sub(1));
         let label = Label { span: source.first_line(start..end), text: "once more".to_owned() };
-        return Diagnostic::new("S009", message).label(Some(label));
+        let first = first_of_name(source, path, &message).filter(|first| first.span.start < label.span.start);
+        return Diagnostic::new("S009", message).label(Some(label)).label(first);
     }
     if message.starts_with("more than") {
         return Diagnostic::new("S015", message).label(source.label_key(path, "too many"));
@@ -179,23 +180,47 @@ fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnos
     let is_number = message.starts_with("invalid value: integer") || message.contains("type: floating point");
     let code = if is_number { "S012" } else { "S008" };
     let message = in_words(&message);
-    let expected = message.rsplit_once(", expected ").map_or("not possible here", |(_, what)| what);
-    let label = source.label(path, format!("expected {expected}")).or_else(|| {
+    let found = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let parts = found.and_then(|rest| rest.rsplit_once(", expected "));
+    let (message, label) = match parts {
+        Some((found, expected)) => {
+            (format!("{expected} is expected, and not {found}"), format!("{expected} belongs here"))
+        }
+        None => (message, "not possible here".to_owned()),
+    };
+    let label = source.label(path, label).or_else(|| {
         let span = source.first_line(at.saturating_sub(1).min(source.text.len())..source.text.len());
         source.text.is_char_boundary(span.start).then(|| Label { span, text: String::new() })
     });
-    Diagnostic::new(code, message.clone()).label(label)
+    Diagnostic::new(code, message).label(label)
+}
+
+/// A label on the first member of the name that a message says is there twice.
+fn first_of_name(source: &Source, path: &[Seg], message: &str) -> Option<Label> {
+    let name = Seg::Name((*quoted(message).first()?).to_owned());
+    // The path ends at the key, or at the object around it.
+    let mut path = path.strip_suffix(std::slice::from_ref(&name)).unwrap_or(path).to_vec();
+    path.push(name);
+    source.label_key(&path, "first here")
 }
 
 /// JSON's words instead of serde's.
 fn in_words(message: &str) -> String {
     let mut text = message.to_owned();
     for (serde, json) in [
-        ("type: sequence", "type: list"),
-        ("type: map", "type: object"),
+        ("type: sequence", "type: a list"),
+        ("type: map", "type: an object"),
+        ("type: null", "type: null"),
+        ("type: string ", "type: the text "),
+        ("value: string ", "value: the text "),
+        ("type: boolean ", "type: "),
+        ("type: integer ", "type: the number "),
+        ("value: integer ", "value: the number "),
+        ("type: floating point ", "type: the number "),
         ("expected a sequence", "expected a list"),
         ("expected a map", "expected an object"),
         ("expected a boolean", "expected true or false"),
+        ("expected a step: an object with one key", "expected a step, an object with one key,"),
         ("expected i64", "expected a whole number"),
     ] {
         text = text.replace(serde, json);

@@ -11,7 +11,7 @@ fn rendered(text: &str) -> String {
     let source = source(text);
     match read(&source) {
         Ok(_) => "it is good\n".to_owned(),
-        Err(errors) => errors.iter().map(|error| error.render(&source, false) + "\n").collect(),
+        Err(errors) => errors.iter().map(|error| error.render(&source, false) + "\n\n").collect(),
     }
 }
 
@@ -214,7 +214,7 @@ fn cases() -> Vec<(&'static str, String)> {
 
 #[test]
 fn texts() {
-    let all: String = cases().iter().map(|(name, text)| format!("== {name}\n{}\n", rendered(text))).collect();
+    let all: String = cases().iter().map(|(name, text)| format!("== {name}\n\n{}", rendered(text))).collect();
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(".");
     settings.set_prepend_module_to_snapshot(false);
