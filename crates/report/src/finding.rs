@@ -171,17 +171,23 @@ impl Report<'_> {
     fn frames(&mut self) {
         let (by, stack) = (self.finding.by, &self.finding.stack);
         let mut frames = Vec::new();
+        let mut step = self.scene.step();
         for (index, frame) in stack.iter().enumerate().rev() {
             // Of the innermost function the very line is known, of the others where they begin.
             let loc = if index + 1 == stack.len() { by.loc } else { frame.loc };
-            let argument = self.words.argument(frame.arg);
-            frames.push(self.at(&format!("{}({argument})", frame.function.name), loc));
+            let function = format!("{}({})", frame.function.name, self.words.argument(frame.arg));
+            // The innermost function that is not the kernel's is where the scenario is.
+            let is_here = self.scene.place(loc).is_none();
+            match step.take_if(|_| is_here) {
+                Some((path, place)) => frames.push(format!(" {function}  {place}, {path}")),
+                None => frames.push(self.at(&function, loc)),
+            }
         }
         if frames.is_empty() {
             frames.push(self.at(by.function, by.loc));
         }
-        // Last, who called all these.
-        frames.extend(self.scene.step().map(|(path, place)| format!(" {path}  {place}")));
+        // Or else it has called all these.
+        frames.extend(step.map(|(path, place)| format!(" {path}  {place}")));
         for frame in frames {
             self.line(&frame);
         }

@@ -157,7 +157,7 @@ fn lines_of_the_simulator_are_not_shown() {
     let scene = Scene { is_of_simulator: |_| true, ..scene(&told) };
     let text = finding::text(&scene, &told.use_after_free());
     assert!(!text.contains(".rs:"), "{text}");
-    assert!(text.contains("\n get_net(net 1)\n get_net_ns_by_id()\n tasks[1].steps[0].put_net  a.json:17\n"));
+    assert!(text.contains("\n get_net(net 1)  a.json:17, tasks[1].steps[0].put_net\n get_net_ns_by_id()\n"));
     let line = json::finding(&scene, "blind", &told.use_after_free());
     let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     assert!(value["by"].get("line").is_none() && value["by"]["function"] == "get_net", "{line}");
