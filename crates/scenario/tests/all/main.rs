@@ -3,6 +3,7 @@
 
 mod common;
 mod diagnostics;
+mod documentation;
 mod places;
 mod robust;
 mod runs;

@@ -13,6 +13,7 @@ fn schema() -> Value {
 }
 
 fn validator() -> Validator {
+    assert!(jsonschema::meta::is_valid(&schema()), "a schema by its own meta-schema");
     jsonschema::validator_for(&schema()).expect("a schema")
 }
 
