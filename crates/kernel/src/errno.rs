@@ -35,6 +35,7 @@ errnos! {
     EBUSY = 16, "Device or resource busy.";
     EEXIST = 17, "File exists.";
     EINVAL = 22, "Invalid argument.";
+    EMFILE = 24, "Too many open files.";
     ENOSPC = 28, "No space left on device.";
     ERANGE = 34, "Math result not representable.";
     EMSGSIZE = 90, "Message too long.";

@@ -3,13 +3,15 @@
 
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
-use machine::{Bus, Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
+use machine::{Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
 };
-use scenario::{AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, World, event_text};
+use scenario::{AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, StepWatch, World, event_text};
 
-pub use machine_sim::{Limit, Outcome};
+/// What a machine's tasks speak to, for those who render.
+pub use machine::Bus;
+pub use machine_sim::{Limit, Outcome, Standing};
 /// Who decides in a run.
 pub use scenario::Driver as Decider;
 
@@ -32,6 +34,8 @@ pub struct Found {
     pub finding: Finding,
     /// Where.
     pub cpu: u32,
+    /// The step of the scenario that the task was in, if it was in one; see [`Scenario::place`].
+    pub step: Option<u32>,
 }
 
 /// What became of a run.
@@ -65,6 +69,8 @@ pub struct RunReport {
     pub recorded: String,
     /// The kernel functions that were entered.
     pub entered: BTreeSet<&'static str>,
+    /// The pids of all contexts, by their numbers on the machine.
+    pub pids: Vec<i32>,
 }
 
 /// A machine for the runs of one scenario.
@@ -143,7 +149,16 @@ impl Lab {
             end_state: EndState::of(world),
             recorded: render(self.sim.bus(), &runs),
             entered,
+            pids: self.pids(world),
         })
+    }
+}
+
+impl Lab {
+    /// The pids of all contexts of the last run.
+    fn pids(&self, world: &World) -> Vec<i32> {
+        let tasks = (0..u32::try_from(self.sim.tasks()).unwrap_or(0)).map(TaskId);
+        tasks.map(|task| world.pid_of(task, &self.sim.task_name(task))).collect()
     }
 }
 
@@ -230,6 +245,7 @@ struct Watching<'w, W> {
     happened: Vec<String>,
     entered: BTreeSet<&'static str>,
     cpus: Vec<u32>,
+    steps: StepWatch,
     findings: Vec<Found>,
 }
 
@@ -250,6 +266,7 @@ impl<'w, W: Driver> Watching<'w, W> {
             happened: Vec::new(),
             entered: BTreeSet::new(),
             cpus: Vec::new(),
+            steps: StepWatch::default(),
             findings: Vec::new(),
         }
     }
@@ -283,6 +300,7 @@ impl<W: Driver> Driver for Watching<'_, W> {
         if let What::Effect(Effect::Enter(function, _)) = event.what {
             self.entered.insert(function.name);
         }
+        self.steps.happened(event);
         self.driver.happened(event);
         self.watcher.happened(event);
         if let What::Effect(effect) = &event.what {
@@ -291,7 +309,8 @@ impl<W: Driver> Driver for Watching<'_, W> {
     }
     fn found(&mut self, finding: &Finding) {
         let cpu = self.cpus.get(finding.by.id.index()).copied().unwrap_or(0);
-        self.findings.push(Found { finding: finding.clone(), cpu });
+        let step = self.steps.step_of(finding.by.id);
+        self.findings.push(Found { finding: finding.clone(), cpu, step });
         self.driver.found(finding);
         self.watcher.found(finding);
     }

@@ -19,5 +19,5 @@ mod tasks;
 
 pub use config::{Checks, Config, Limit, Outcome, Preempt};
 pub use driver::{First, MAX_RUNS, Recorded, Seeded};
-pub use schedule::{Diverged, Schedule, ScheduleError, render};
+pub use schedule::{Diverged, Schedule, ScheduleError, Standing, Why, render};
 pub use sim::Sim;

@@ -66,6 +66,6 @@ pub use finding::{Access, Bug, Cell, Finding, Kind, Loc};
 pub use hash::TraceHash;
 pub use layout::{CellKind, Field, Layout};
 pub use memory::{BadPointer, Memory, Object, OutOfMemory, Place, Slab};
-pub use names::{Function, Symbol, Symbols, Tracepoint, name_hash};
+pub use names::{Function, STEP, Symbol, Symbols, Tracepoint, name_hash};
 pub use op::{Effect, Fault, Locking, Op, Order, Section, TaskId, Update};
 pub use ready::{Ready, TaskSet};

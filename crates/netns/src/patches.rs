@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 
 macro_rules! changes {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[doc = $variant_doc:literal])* $variant:ident = $text:literal,)*
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+        pub enum $name { $($(#[doc = $variant_doc])* $variant,)* }
 
         impl $name {
             /// All of them.
@@ -15,6 +17,10 @@ macro_rules! changes {
             /// What scenarios call it.
             pub fn name(self) -> &'static str {
                 match self { $($name::$variant => $text,)* }
+            }
+            /// What it is, for people.
+            pub fn words(self) -> &'static str {
+                match self { $($name::$variant => concat!($($variant_doc),*).trim_ascii(),)* }
             }
             /// The one of this name.
             pub fn from_name(name: &str) -> Option<Self> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a timeline remembers of a run: what may get a line, as plain data.
 
-use machine::{Effect, Op, TaskId, Update, What};
+use machine::{Effect, Op, STEP, TaskId, Update, What};
 
 /// Something that may get a line.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ pub(crate) enum Shown {
 /// lead there.
 pub(crate) fn is_telling(what: &What) -> bool {
     match what {
+        _ if is_step(what) => false,
         What::Op(op, _) => match op {
             Op::Marked(_, update, _) | Op::Racy(_, update) => *update != Update::Read,
             Op::Lock(..) | Op::Wait(_) | Op::RcuReadLock | Op::GraceEnd => true,
@@ -62,5 +63,10 @@ pub(crate) fn is_anything(what: &What) -> bool {
         What::Op(Op::Start | Op::Fault(_) | Op::PreemptEnable | Op::Interruptible, _)
             | What::Effect(Effect::Leave(_) | Effect::Warn(_) | Effect::UserMode)
     );
-    !nothing
+    !nothing && !is_step(what)
+}
+
+/// Whether it only says where the scenario is.
+fn is_step(what: &What) -> bool {
+    matches!(what, What::Effect(Effect::Trace(point, ..)) if std::ptr::eq(*point, &STEP))
 }

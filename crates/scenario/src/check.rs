@@ -9,11 +9,11 @@ use crate::{
     diagnostic::{Diagnostic, list_of, similar},
     source::{Seg, Source},
     step::Action,
-    values::{Check, errnos},
+    values::{Check, Or, errnos},
 };
 
 /// More diagnostics help nobody.
-const MAX_DIAGNOSTICS: usize = 32;
+pub(crate) const MAX_DIAGNOSTICS: usize = 32;
 /// The steps that a scenario may have.
 pub(crate) const MAX_STEPS: usize = 1_000_000;
 
@@ -50,7 +50,7 @@ impl Kind {
             Kind::Completion => Scope::Completions,
         }
     }
-    fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Kind::Net => "namespace",
             Kind::Number => "id",
@@ -72,7 +72,7 @@ impl Kind {
             Kind::Completion => "S024",
         }
     }
-    fn how_to_declare(self) -> &'static str {
+    pub(crate) fn how_to_declare(self) -> &'static str {
         match self {
             Kind::Net | Kind::Number | Kind::Fd | Kind::Socket => "a step binds a name by its field `as`",
             Kind::Pid => "processes are the tasks, and what `clone` names",
@@ -196,6 +196,19 @@ impl<'s> Checker<'s> {
             self.push(diagnostic, here);
         }
     }
+    /// Adds a diagnostic about a part of the string here, or all of it if the part is written differently.
+    pub(crate) fn report_part(&mut self, diagnostic: Diagnostic, part: &str, label: &str) {
+        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+            let here = self.source.label(&self.path, label).map(|mut here| {
+                if let Some(at) = self.source.text[here.span.clone()].find(part).filter(|_| !part.is_empty())
+                {
+                    here.span = here.span.start + at..here.span.start + at + part.len();
+                }
+                here
+            });
+            self.push(diagnostic, here);
+        }
+    }
     /// Adds a diagnostic about the key here.
     pub(crate) fn report_key(&mut self, diagnostic: Diagnostic, label: &str) {
         if self.diagnostics.len() < MAX_DIAGNOSTICS {
@@ -223,7 +236,8 @@ impl<'s> Checker<'s> {
     }
     /// What is declared in a scope, as suggestions.
     pub(crate) fn names_of(&self, kind: Kind) -> Vec<String> {
-        self.scopes.get(&kind.scope()).map(|names| names.keys().cloned().collect()).unwrap_or_default()
+        let names = self.scopes.get(&kind.scope()).into_iter().flatten();
+        names.filter(|(_, declared)| declared.kind == kind).map(|(name, _)| name.clone()).collect()
     }
     /// A name that must not be declared yet.
     pub(crate) fn declare_once(&mut self, kind: Kind, name: &str) {
@@ -361,6 +375,11 @@ impl<'s> Checker<'s> {
                         cx.report(diagnostic.help("add `\"id\": true` and a `size`"), "needs an id");
                     });
                 }
+            }
+            Action::Reap(step) if matches!(step.pid, Or::Number(1)) => {
+                let diagnostic = Diagnostic::new("S042", "the process with pid 1 is never reaped")
+                    .help("tasks of the scenario have pids from 100, and exit before they are reaped");
+                self.within([Seg::Key("pid")], |cx| cx.report(diagnostic, "the first process"));
             }
             _ => {}
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the codes of diagnostics mean, for those who want to know more.
 
-/// What a code means, and what to do; none if there is no such code.
+/// What a code means, and what to do; none if there is no such code. Small letters will do.
 pub fn explain(code: &str) -> Option<&'static str> {
-    CODES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+    CODES.iter().find(|(known, _)| known.eq_ignore_ascii_case(code)).map(|(_, text)| *text)
 }
 
 /// All codes, with what they mean.
@@ -52,8 +52,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("S014", "Two things have the same name: two tasks, or two runs."),
     (
         "S015",
-        "There are too many tasks, runs or failures (at most 4096 of each), names in one object (at most 65536), or \
-              steps (at most 1000000, those in loops counted once).",
+        "There are too many tasks, runs or failures (at most 4096 of each), names in one object (at most 65536), \
+              items in a schedule (at most 1000000), or steps (at most 1000000, those in loops counted once).",
     ),
     ("S016", "A name has 1 to 64 letters, digits, `_` and `-`."),
     (
@@ -117,4 +117,15 @@ pub const CODES: &[(&str, &str)] = &[
         "A schedule is a list of `TASK`, `TASK*STEPS` and `TASK until FUNCTION#NTH`, separated by commas, of \
               tasks of the scenario or of the kernel: `main`, `kworker/netns`, `rcuc/CPU`.",
     ),
+    (
+        "S040",
+        "A run expects that a kernel function is called that never says so. `sim list functions` shows those that do.",
+    ),
+    (
+        "S041",
+        "A run expects an event that can never happen: its name is none, or a word behind the name is not what \
+              belongs there. `sim list events` shows how events are written. Objects are called by type and number, in \
+              order of allocation: `net 1`.",
+    ),
+    ("S042", "A process is reaped that cannot be: the first one never exits."),
 ];

@@ -9,8 +9,9 @@ use netns::Patch;
 use crate::{
     check::{Checker, Kind, Scope},
     diagnostic::{Diagnostic, list_of, similar},
+    event_forms,
     format::{ContextText, EndText, MachineText, OutcomeText, Preempt, RunText, SlabText, Text},
-    read::VERSION,
+    functions,
     scenario::{Driver, ExpectedEnd, Fault, MachineConfig, Outcome, Pernet, Run, Scenario, Task, UserNs},
     schedule,
     source::{Seg, Source},
@@ -21,7 +22,7 @@ use crate::{
 const MAX_LEVEL: usize = 33;
 
 /// What machines call findings; `machine::Finding::code`.
-const FINDINGS: &[&str] = &[
+pub(crate) const FINDINGS: &[&str] = &[
     "kasan-use-after-free",
     "kasan-double-free",
     "kasan-invalid-free",
@@ -44,12 +45,6 @@ const FINDINGS: &[&str] = &[
 
 pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<Diagnostic>> {
     let mut cx = Checker::new(source, text.boot);
-    let version = text.version.0;
-    if version != VERSION {
-        let diagnostic = Diagnostic::new("S011", format!("version {version} of the format is unknown"))
-            .help(format!("this program reads version {VERSION}"));
-        cx.within([Seg::Key("version")], |cx| cx.report(diagnostic, "unknown version"));
-    }
     let machine = machine_config(text.machine.take());
     declare(&mut cx, &text);
     resolve(&mut cx, &mut text);
@@ -367,9 +362,17 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[
         let diagnostic = Diagnostic::new("S037", "a run has a seed or a schedule, not both");
         cx.within([Seg::Key("seed")], |cx| cx.report_key(diagnostic, "and a schedule"));
     }
+    check_expectations(cx, &run);
     let driver = match (run.seed, run.schedule) {
         (Some(seed), _) => Driver::Seed(seed.0),
         (None, Some(lines)) => {
+            let items: usize = lines.0.iter().map(|line| schedule::items(line).count()).sum();
+            if items > schedule::MAX_ITEMS {
+                let message = format!("the schedule has {items} items; it may have {}", schedule::MAX_ITEMS);
+                cx.within([Seg::Key("schedule")], |cx| {
+                    cx.report(Diagnostic::new("S015", message), "too many")
+                });
+            }
             for (index, line) in lines.0.iter().enumerate() {
                 check_schedule(cx, line, (lines.0.len() > 1).then_some(index));
             }
@@ -408,30 +411,45 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[
 }
 
 fn check_schedule(cx: &mut Checker<'_>, line: &str, index: Option<usize>) {
-    let mut bad = Vec::new();
-    for item in schedule::items(line) {
-        match schedule::task_of(item) {
-            Err(why) => bad.push((format!("`{}`: {why}", item.escape_debug()), None)),
-            Ok(task) if schedule::is_kernel_task(task) || cx.slot(Kind::Task, task).is_some() => {}
-            Ok(task) => {
-                let names = cx.names_of(Kind::Task);
-                let help = match similar(task, names.iter().map(String::as_str)) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => "the kernel's own tasks are `main`, `kworker/netns` and `rcuc/CPU`".to_owned(),
-                };
-                bad.push((format!("there is no task `{}`", task.escape_debug()), Some(help)));
-            }
-        }
-    }
+    let tasks = cx.names_of(Kind::Task);
+    let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
     cx.within([Seg::Key("schedule")], |cx| {
-        for (message, help) in bad {
+        for item in schedule::items(line) {
+            if cx.is_full() {
+                break;
+            }
+            let Some((message, help)) = schedule::complaint(item, &tasks) else { continue };
             let diagnostic = Diagnostic::new("S039", message).maybe_help(help);
-            match index {
-                Some(index) => cx.within([Seg::Index(index)], |cx| cx.report(diagnostic, "in this schedule")),
-                None => cx.report(diagnostic, "in this schedule"),
+            let at = index.map(Seg::Index);
+            let report = |cx: &mut Checker<'_>| cx.report_part(diagnostic.clone(), item, "in this item");
+            match at {
+                Some(at) => cx.within([at], report),
+                None => report(cx),
             }
         }
     });
+}
+
+/// Functions and events are called as the kernel and the format call them.
+fn check_expectations(cx: &mut Checker<'_>, run: &RunText) {
+    for (index, name) in run.functions.iter().enumerate() {
+        if let Some(help) = functions::help_for(name).filter(|_| !cx.is_full()) {
+            cx.within([Seg::Key("functions"), Seg::Index(index)], |cx| {
+                let message = format!("there is no kernel function `{}`", name.escape_debug());
+                cx.report(Diagnostic::new("S040", message).help(help), "unknown function");
+            });
+        }
+    }
+    for (index, event) in run.events.iter().enumerate() {
+        if cx.is_full() {
+            break;
+        }
+        if let Some((message, help)) = event_forms::complaint(cx, event) {
+            cx.within([Seg::Key("events"), Seg::Index(index)], |cx| {
+                cx.report(Diagnostic::new("S041", message).help(help), "can never happen");
+            });
+        }
+    }
 }
 
 fn expected_end(cx: &mut Checker<'_>, text: EndText) -> ExpectedEnd {

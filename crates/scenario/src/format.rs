@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The format, version 1: what a scenario is in JSON.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::{
+    body::{Body, CallbackBody, SelfBody},
     members::{List, Members, ObjectsOnly},
-    step::{AllocKind, Body, CallbackBody, SelfBody},
+    schema,
     values::{Expect, GivesAnything, Lines, Note, Number, Seed, Times, UInt},
+    words::AllocKind,
 };
 
 macro_rules! object {
-    ($(#[$doc:meta])* $name:ident {
+    ($(#[$doc:meta])* $key:literal => $name:ident {
         $($(#[$attribute:meta])* $field:ident: $ty:ty,)*
     }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize)]
+        #[derive(Clone, Debug, Deserialize, JsonSchema)]
         #[serde(remote = "Self", deny_unknown_fields, expecting = "an object")]
+        #[schemars(rename = $key)]
         pub(crate) struct $name {
             $($(#[$attribute])* pub(crate) $field: $ty,)*
             #[serde(default, rename = "$schema")]
@@ -30,26 +34,40 @@ macro_rules! object {
 }
 
 object! {
-    /// All of it.
-    Text {
+    /// A scenario: a machine, a kernel's configuration, steps, runs, and what each run expects.
+    "scenario" => Text {
+        /// The version of the format: 1.
+        #[schemars(extend("const" = 1))]
         version: Number<0, { i64::MAX }>,
+        /// The story, in prose.
         note: String,
+        /// One line, for lists.
         title: String,
+        /// The machine.
         machine: Option<MachineText>,
+        /// User namespaces, by name.
         #[serde(default)]
         user_namespaces: Members<UserNsText>,
+        /// Scripted pernet operations, by name. They exist from the start, and do nothing until they are registered.
         #[serde(default)]
         pernet: Members<PernetText>,
+        /// Whether the kernel has booted when `setup` begins; true if absent.
         #[serde(default = "yes")]
         boot: bool,
+        /// Failures that are armed at the start, before boot.
         #[serde(default)]
         faults: List<FaultText, 4096>,
+        /// What the first task, pid 1, does before others exist.
         #[serde(default)]
         setup: Body,
+        /// The tasks: all begin at once, after `setup`.
         #[serde(default)]
         tasks: List<TaskText, 4096>,
+        /// Fixes of later kernels, for all runs that do not say otherwise.
         #[serde(default)]
+        #[schemars(schema_with = "schema::patches")]
         patches: Vec<String>,
+        /// What is run. If absent, one run in which nobody is preempted and nothing is found.
         runs: Option<List<RunText, 4096>>,
     }
 }
@@ -59,22 +77,32 @@ pub(crate) fn yes() -> bool {
 }
 
 object! {
-    /// The machine and the kernel's configuration.
-    MachineText {
+    /// The machine, and the kernel's configuration.
+    "machine" => MachineText {
+        /// How many CPUs there are; 4 if absent.
         cpus: Option<Number<1, 1024>>,
+        /// The preemption model; `full` if absent.
         #[serde(default)]
         preempt: Preempt,
+        /// CONFIG_NET_NS; true if absent.
         #[serde(default = "yes")]
         net_ns: bool,
+        /// How much memory an allocation takes; `size_classes` if absent.
         #[serde(default)]
         slab: SlabText,
+        /// `user.max_net_namespaces` of the first user namespace; 1000 if absent.
         max_net_namespaces: Option<Number<0, { i64::MAX }>>,
+        /// Operations in one run; 1,000,000 if absent.
         max_steps: Option<Number<1, 1_000_000_000>>,
+        /// MiB of simulated memory; 256 if absent.
         max_memory_mib: Option<Number<1, 4096>>,
+        /// Whether the first finding ends the run; false if absent, as a kernel goes on after a report.
         #[serde(default)]
         stop_at_first: bool,
+        /// Whether uses of freed memory and the like are found; true if absent.
         #[serde(default = "yes")]
         kasan: bool,
+        /// Whether data races are found; true if absent.
         #[serde(default = "yes")]
         kcsan: bool,
         #[serde(default, rename = "note")]
@@ -83,8 +111,9 @@ object! {
 }
 
 /// When the scheduler may take a CPU from a task that could go on; kernel/Kconfig.preempt
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "preempt")]
 pub enum Preempt {
     /// `CONFIG_PREEMPT_NONE`
     None,
@@ -95,19 +124,26 @@ pub enum Preempt {
     Full,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// How much memory an allocation takes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "slab")]
 pub(crate) enum SlabText {
+    /// kmalloc's size classes, with slack behind an object.
     #[default]
     SizeClasses,
+    /// As much as was asked for.
     Exact,
 }
 
 object! {
     /// A user namespace.
-    UserNsText {
+    "user_namespace" => UserNsText {
+        /// The user namespace above it; `init_user_ns` if absent.
         parent: Option<String>,
+        /// Who owns it; 0 if absent.
         uid: Option<UInt>,
+        /// How many network namespaces a user may have in it.
         max_net_namespaces: Option<Number<0, { i64::MAX }>>,
         #[serde(default, rename = "note")]
         _note: Note,
@@ -115,15 +151,22 @@ object! {
 }
 
 object! {
-    /// Scripted pernet operations.
-    PernetText {
+    /// Scripted pernet operations. A method that is absent does not exist; an empty list is a method that does
+    /// nothing.
+    "pernet_operations" => PernetText {
+        /// Whether it wants an id; false if absent.
         #[serde(default)]
         id: bool,
+        /// Bytes of private data in each namespace; 0 if absent.
         size: Option<Number<0, { 4 << 20 }>>,
+        /// Steps of `init`; `self` is the namespace.
         init: Option<SelfBody>,
+        /// What the n-th call of `init` returns: `{"2": "-ENOMEM"}`; 0 otherwise.
         #[serde(default)]
         init_returns: Members<Expect<GivesAnything>>,
+        /// Steps of `exit`; `self` is the namespace.
         exit: Option<SelfBody>,
+        /// Steps of `exit_batch`; there is no `self`.
         exit_batch: Option<CallbackBody>,
         #[serde(default, rename = "note")]
         _note: Note,
@@ -131,10 +174,13 @@ object! {
 }
 
 object! {
-    /// A failure armed at the start of a run.
-    FaultText {
+    /// An allocation that fails. One that never fires is a failed expectation.
+    "failure" => FaultText {
+        /// What is allocated.
         alloc: AllocKind,
+        /// Which one from now fails first; 1 if absent.
         nth: Option<Number<1, { i64::MAX }>>,
+        /// How many fail in a row; 1 if absent.
         #[serde(default)]
         times: Times,
         #[serde(default, rename = "note")]
@@ -143,16 +189,23 @@ object! {
 }
 
 object! {
-    /// A task.
-    TaskText {
+    /// A task. When it has run its steps it still exists, with its namespaces, until it exits.
+    "task" => TaskText {
+        /// A unique name. Those that begin like the kernel's own, `main`, `kworker` and `rcuc`, are reserved.
         name: String,
+        /// The CPU that it is bound to, from 0; any if absent.
         cpu: Option<UInt>,
+        /// Where it runs: in process context.
         #[serde(default)]
         context: ContextText,
+        /// Its effective user; 0 if absent.
         uid: Option<UInt>,
+        /// Its user namespace; `init_user_ns` if absent.
         user_ns: Option<String>,
+        /// Whether it has CAP_SYS_ADMIN in its user namespace; true if absent.
         #[serde(default = "yes")]
         cap_sys_admin: bool,
+        /// What it does, one step after the other.
         #[serde(default)]
         steps: Body,
         #[serde(default, rename = "note")]
@@ -160,29 +213,47 @@ object! {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+/// Where a task runs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "context")]
 pub(crate) enum ContextText {
+    /// It may sleep.
     #[default]
     Process,
+    /// Not possible for a task; `call_rcu` runs steps there.
     Softirq,
 }
 
 object! {
     /// One execution, and what must be true of it.
-    RunText {
+    "run" => RunText {
+        /// A unique name; `default` or `run-N` if absent.
         name: Option<String>,
+        /// Who runs is chosen at random, from this seed.
         seed: Option<Seed>,
+        /// Who runs, and how far: `put until __put_net, lookup*3, put`. After its end nobody is preempted.
         schedule: Option<Lines>,
-        patches: Option<Vec<String>>,
+        /// Fixes of later kernels, instead of the scenario's.
         #[serde(default)]
+        #[schemars(schema_with = "schema::patches_of_run")]
+        patches: Option<Vec<String>>,
+        /// The kinds of findings expected, exactly; none if absent.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::findings")]
         findings: Vec<String>,
+        /// How it ends; `done` if absent.
         #[serde(default)]
         outcome: OutcomeText,
+        /// What must be true at the end.
         end: Option<EndText>,
+        /// Kernel functions that must be entered.
         #[serde(default)]
+        #[schemars(schema_with = "schema::functions")]
         functions: Vec<String>,
+        /// Events that must happen, in this order, others between them.
         #[serde(default)]
+        #[schemars(schema_with = "schema::events")]
         events: Vec<String>,
         #[serde(default, rename = "note")]
         _note: Note,
@@ -190,28 +261,41 @@ object! {
 }
 
 /// How a run is expected to end.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "outcome")]
 pub(crate) enum OutcomeText {
+    /// Every task has returned, or idles, or is dead.
     #[default]
     Done,
+    /// Some tasks wait for ever.
     Deadlock,
+    /// The kernel has panicked.
     Panic,
+    /// The first finding has ended it.
     Stopped,
 }
 
 object! {
-    /// The expected end state.
-    EndText {
+    /// What must be true at the end. What is not given may be anything.
+    "end_state" => EndText {
+        /// How many namespaces are not freed, `init_net` included.
         namespaces: Option<UInt>,
+        /// The whole id table of a namespace: `{"init_net": {"0": "a"}}`.
         #[serde(default)]
         nsids: Members<Members<String>>,
+        /// How many RCU callbacks have not run.
         callbacks: Option<UInt>,
+        /// Whether a cleanup pass is due.
         cleanup_pending: Option<bool>,
+        /// Network namespaces charged to a user: `{"init_user_ns/0": 1}`.
         #[serde(default)]
         ucounts: Members<i64>,
+        /// How many user namespaces are not freed, `init_user_ns` included.
         user_namespaces: Option<UInt>,
+        /// The names of pernet operations in order, `net_ns_ops` included.
         pernet: Option<Vec<String>>,
+        /// What names are bound to: `{"id": 0, "net": null, "fd": "-ENOENT"}`.
         #[serde(default)]
         results: Members<Expect<GivesAnything>>,
         #[serde(default, rename = "note")]

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The pid of the first task of a scenario; the others follow.
-const FIRST_PID: i32 = 100;
+pub(crate) const FIRST_PID: i32 = 100;
 /// Methods of pernet operations that may call each other.
 const MAX_DEPTH: usize = 4;
 
@@ -85,9 +85,10 @@ impl World {
             let ops = self.ns.new_pernet_operations(methods, pernet.id, pernet.size).await?;
             self.ops.borrow_mut().push(ops);
         }
-        for _ in &scenario.completions {
+        for name in &scenario.completions {
             let bytes = NamedCompletion::layout().cells() * 8;
             let completion = self.k().bus.alloc(NamedCompletion::layout(), bytes)?;
+            self.k().bus.name_object(completion, name);
             self.completions.borrow_mut().push(NamedCompletion::at(completion));
         }
         Some(())
@@ -244,6 +245,7 @@ impl World {
         if data.is_null() {
             return Value::Null;
         }
+        let _f = self.k().enter(function!("read_net_generic"), data.addr().to_value());
         data.first().read(self.k()).await;
         Value::Bool(true)
     }

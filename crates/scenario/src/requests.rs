@@ -6,13 +6,16 @@ use netns::{
 };
 
 use crate::{
+    body::Step,
     events::message_text,
     execute::need,
-    step::{Action, Dump, Received, Step},
+    step::{Action, Dump, Received},
     values::{Expected, FdArg, Int, PidArg, SocketRef},
     world::{Value, World},
 };
 
+/// Sockets that may be open at once: every message is offered to each of them.
+const MAX_SOCKETS: usize = 1024;
 /// Messages that a socket has room for, if the scenario does not say.
 const DEFAULT_ROOM: usize = 1000;
 
@@ -45,6 +48,9 @@ impl World {
             Action::Dump(s) => self.dump(step, need!(self, self.net(&s.net, me)), s).await,
             Action::Listen(s) => {
                 let net = need!(self, self.net(&s.net, me));
+                if ns.netlink.listeners.borrow().len() >= MAX_SOCKETS {
+                    return self.fail(Some(step.place), format!("there are {MAX_SOCKETS} sockets already"));
+                }
                 let number = i64::from(self.next_number());
                 let room = s.room.map_or(DEFAULT_ROOM, |room| room.usize());
                 ns.listen(number, net, s.all_nsid, s.cap.unwrap_or(true), room).await;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Every kind of step, with its fields.
 
-use std::{fmt, sync::Arc};
-
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
+    de::{Error, MapAccess},
 };
 
 use crate::{
+    body::{Body, CallbackBody, SelfBody},
     check::Checker,
     members::ObjectsOnly,
     source::Seg,
@@ -17,127 +17,11 @@ use crate::{
         GivesNet, GivesNumber, IdArg, Int, NetName, NetRef, Note, Number, NumberName, OpsRef, PidArg,
         PidName, SocketName, SocketRef, TaskRef, Times, UInt, UserNsRef,
     },
+    words::{AllocKind, CloneFlags, FileKind, Hex, SetnsType},
 };
 
 /// The bytes that a message or a page may have room for.
 pub(crate) type Room = Number<0, { 1 << 20 }>;
-
-/// Steps, one after the other. Shared with callbacks, which outlive the step that posts them.
-#[derive(Clone, Debug)]
-pub(crate) struct Body(pub(crate) Arc<[Step]>);
-
-impl Default for Body {
-    fn default() -> Self {
-        Body(Arc::new([]))
-    }
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Vec::<Step>::deserialize(from).map(|steps| Body(steps.into()))
-    }
-}
-
-impl Check for Body {
-    fn declare(&self, cx: &mut Checker<'_>) {
-        for (index, step) in self.0.iter().enumerate() {
-            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| step.action.declare(cx));
-        }
-    }
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        // Nobody else has it yet.
-        let Some(steps) = Arc::get_mut(&mut self.0) else { return };
-        for (index, step) in steps.iter_mut().enumerate() {
-            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| {
-                cx.step(|cx, place| {
-                    step.place = place;
-                    step.action.resolve(cx);
-                });
-            });
-        }
-    }
-}
-
-/// A body that has a namespace of its own: `self`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct SelfBody(pub(crate) Body);
-
-impl Check for SelfBody {
-    fn declare(&self, cx: &mut Checker<'_>) {
-        self.0.declare(cx);
-    }
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.with_self(true, |cx| self.0.resolve(cx));
-    }
-}
-
-/// A body without `self`, wherever it is.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct CallbackBody(pub(crate) Body);
-
-impl Check for CallbackBody {
-    fn declare(&self, cx: &mut Checker<'_>) {
-        self.0.declare(cx);
-    }
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.with_self(false, |cx| self.0.resolve(cx));
-    }
-}
-
-/// One step.
-#[derive(Clone, Debug)]
-pub(crate) struct Step {
-    /// Where it is in the scenario.
-    pub(crate) place: u32,
-    pub(crate) action: Action,
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-        #[serde(rename_all = "snake_case")]
-        pub(crate) enum $name { $($(#[$variant_doc])* $variant,)* }
-        impl Check for $name {}
-    };
-}
-
-words! {
-    /// What `copy_net_ns` is asked for.
-    CloneFlags {
-        /// A new namespace.
-        #[default]
-        Newnet,
-        /// Another reference to the old one.
-        None,
-    }
-}
-words! {
-    /// What `open` opens.
-    FileKind {
-        /// `/proc/PID/ns/net`
-        #[default]
-        Net,
-        /// `/proc/PID/ns/uts`
-        Uts,
-        /// An ordinary file.
-        Plain,
-    }
-}
-words! {
-    /// What `setns` takes.
-    SetnsType {
-        /// A network namespace.
-        Net,
-        /// A namespace of another kind.
-        Uts,
-        /// Any namespace.
-        #[default]
-        Any,
-    }
-}
 
 macro_rules! steps {
     ($($(#[$doc:meta])* $key:literal => $variant:ident {
@@ -145,8 +29,9 @@ macro_rules! steps {
     })*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Debug, Deserialize)]
+            #[derive(Clone, Debug, Deserialize, JsonSchema)]
             #[serde(remote = "Self", deny_unknown_fields, expecting = "an object")]
+            #[schemars(rename = $key)]
             pub(crate) struct $variant {
                 $($(#[$attribute])* #[serde(rename = $name)] pub(crate) $field: $ty,)*
                 #[serde(default, rename = "note")]
@@ -176,20 +61,25 @@ macro_rules! steps {
         /// What steps are called.
         pub const STEPS: &[&str] = &[$($key,)*];
 
+        /// What is said of every step, and how its fields are written.
+        pub(crate) fn step_schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+            vec![$(($key, generator.subschema_for::<$variant>()),)*]
+        }
+
         impl Action {
             pub(crate) fn name(&self) -> &'static str {
                 match self { $(Action::$variant(_) => $key,)* }
             }
-            fn read<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Self, A::Error> {
+            pub(crate) fn read<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Self, A::Error> {
                 match key {
                     $($key => map.next_value().map(Action::$variant),)*
                     _ => Err(A::Error::custom(format_args!("unknown step `{key}`"))),
                 }
             }
-            fn declare(&self, cx: &mut Checker<'_>) {
+            pub(crate) fn declare(&self, cx: &mut Checker<'_>) {
                 match self { $(Action::$variant(step) => step.declare(cx),)* }
             }
-            fn resolve(&mut self, cx: &mut Checker<'_>) {
+            pub(crate) fn resolve(&mut self, cx: &mut Checker<'_>) {
                 cx.check_step(self);
                 match self { $(Action::$variant(step) => step.resolve(cx),)* }
             }
@@ -201,8 +91,11 @@ steps! {
     /// Creates a namespace, as the present task.
     "copy_net_ns" => CopyNetNs {
         r#as = "as": Option<NetName>,
+        /// The namespace to copy; `init_net` if absent.
         old = "old": Option<NetRef>,
+        /// The owner; the task's user namespace if absent.
         user_ns = "user_ns": Option<UserNsRef>,
+        /// A new namespace, or another reference to `old`; `newnet` if absent.
         #[serde(default)]
         flags = "flags": CloneFlags,
         #[serde(default)]
@@ -295,6 +188,7 @@ steps! {
     /// setns(2)
     "setns" => Setns {
         fd = "fd": FdArg,
+        /// The kind of namespace that is expected; `any` if absent.
         #[serde(default)]
         r#type = "type": SetnsType,
         #[serde(default)]
@@ -303,15 +197,20 @@ steps! {
     /// clone(2): a process that does nothing.
     "clone" => CloneProcess {
         name = "name": PidName,
+        /// Whether it gets a network namespace of its own; false if absent.
         newnet = "newnet": Option<bool>,
+        /// The owner; the task's user namespace if absent.
         user_ns = "user_ns": Option<UserNsRef>,
+        /// Its effective user; the task's if absent.
         uid = "uid": Option<UInt>,
+        /// Whether it has CAP_SYS_ADMIN in its user namespace; as the task if absent.
         cap_sys_admin = "cap_sys_admin": Option<bool>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
     }
     /// exit(2): a process gives up its namespaces.
     "exit" => ExitProcess {
+        /// The process; the task itself if absent.
         pid = "pid": Option<PidArg>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
@@ -320,7 +219,9 @@ steps! {
     "reap" => Reap { pid = "pid": PidArg, }
     /// open(2)
     "open" => OpenFile {
+        /// The process; the task itself if absent.
         pid = "pid": Option<PidArg>,
+        /// What is opened; `net` if absent.
         #[serde(default)]
         kind = "kind": FileKind,
         r#as = "as": Option<FdName>,
@@ -336,6 +237,7 @@ steps! {
     /// An `RTM_NEWNSID` request.
     "newnsid" => Newnsid {
         net = "net": NetRef,
+        /// The id that is asked for; -1 lets the kernel choose.
         nsid = "nsid": Option<Int>,
         pid = "pid": Option<PidArg>,
         fd = "fd": Option<FdArg>,
@@ -347,6 +249,7 @@ steps! {
         net = "net": NetRef,
         pid = "pid": Option<PidArg>,
         fd = "fd": Option<FdArg>,
+        /// The id in the answer.
         reply = "reply": Option<Int>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
@@ -362,6 +265,7 @@ steps! {
     "getnsid_raw" => GetnsidRaw {
         net = "net": NetRef,
         hex = "hex": Hex,
+        /// The id in the answer.
         reply = "reply": Option<Int>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
@@ -369,17 +273,23 @@ steps! {
     /// A dump of ids.
     "dump" => Dump {
         net = "net": NetRef,
+        /// The bytes that a page has room for; 3776 if absent.
         room = "room": Option<Room>,
+        /// The ids of all pages, in order.
         ids = "ids": Option<Vec<Int>>,
+        /// How many pages hold something.
         pages = "pages": Option<UInt>,
     }
     /// A netlink socket that hears of ids.
     "listen" => Listen {
         net = "net": NetRef,
         r#as = "as": SocketName,
+        /// Whether it hears of namespaces that its own has an id for; false if absent.
         #[serde(default)]
         all_nsid = "all_nsid": bool,
+        /// Whether it has the capability for that; true if absent.
         cap = "cap": Option<bool>,
+        /// The messages that it has room for; 1000 if absent.
         room = "room": Option<Room>,
     }
     /// Closes a netlink socket.
@@ -387,12 +297,15 @@ steps! {
     /// Looks at what a netlink socket has received.
     "received" => Received {
         socket = "socket": SocketRef,
+        /// What it has received: `["NEWNSID 0", "DELNSID 0 from 3"]`, the latter from the namespace that it calls 3.
         expect = "expect": Option<Vec<String>>,
+        /// An error; 0 for none.
         #[serde(default)]
         error = "error": Expect<GivesNumber>,
     }
     /// What sending answers returns from now on.
     "unicast_error" => UnicastError {
+        /// What sending answers returns from now on; it works again if absent.
         #[serde(default)]
         error = "error": Expect<GivesNumber>,
     }
@@ -438,6 +351,7 @@ steps! {
         net = "net": NetRef,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
+        /// The count of references to the memory.
         #[serde(default)]
         passive = "passive": Expect<GivesNumber>,
     }
@@ -468,8 +382,11 @@ steps! {
     "kill" => Kill { task = "task": TaskRef, }
     /// Lets allocations fail.
     "fail_alloc" => FailAlloc {
+        /// What is allocated.
         kind = "kind": AllocKind,
+        /// Which allocation from now on fails first; 1 if absent.
         nth = "nth": Option<Number<1, { i64::MAX }>>,
+        /// How many fail in a row; 1 if absent.
         #[serde(default)]
         times = "times": Times,
     }
@@ -477,6 +394,7 @@ steps! {
     "fail_clear" => FailClear {}
     /// Repeats steps.
     "loop" => Loop {
+        /// How often.
         times = "times": Number<1, 1_000_000>,
         steps = "steps": Body,
     }
@@ -488,77 +406,4 @@ steps! {
     "wait_for_completion" => WaitForCompletion { name = "name": CompletionRef, }
     /// Boots the subsystem.
     "net_ns_init" => NetNsInit {}
-}
-
-impl<'de> Deserialize<'de> for Step {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct OneKey;
-        impl<'de> Visitor<'de> for OneKey {
-            type Value = Step;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a step: an object with one key")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Step, A::Error> {
-                let mut action = None;
-                while let Some(key) = map.next_key::<String>()? {
-                    if key == "note" || key == "$schema" {
-                        map.next_value::<Note>()?;
-                    } else if action.is_some() && STEPS.contains(&key.as_str()) {
-                        return Err(A::Error::custom(format_args!("second step `{key}` in one object")));
-                    } else {
-                        action = Some(Action::read(&key, &mut map)?);
-                    }
-                }
-                match action {
-                    Some(action) => Ok(Step { place: 0, action }),
-                    None => Err(A::Error::custom("missing step: the object has no key")),
-                }
-            }
-        }
-        from.deserialize_map(OneKey)
-    }
-}
-
-/// A kind of allocations.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct AllocKind(pub(crate) Box<str>);
-
-impl AllocKind {
-    /// For the kernel: none for all.
-    pub(crate) fn kind(&self) -> Option<&str> {
-        (&*self.0 != "any").then_some(&*self.0)
-    }
-}
-
-impl Check for AllocKind {
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.check_alloc_kind(&self.0);
-    }
-}
-
-/// Bytes, in hexadecimal digits.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Hex(Box<str>);
-
-impl Hex {
-    /// The bytes, if it is that.
-    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
-        let digits: Vec<u8> = self
-            .0
-            .chars()
-            .filter(|c| !c.is_ascii_whitespace())
-            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-            .collect::<Option<_>>()?;
-        digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-    }
-}
-
-impl Check for Hex {
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        if self.bytes().is_none() {
-            cx.bad_hex();
-        }
-    }
 }

@@ -2,6 +2,9 @@
 //! The arguments.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::{list::What, new::Template};
 
 /// The network-namespace core of Linux v4.11 on a simulated machine: runs scenarios, in which every scheduling
 /// decision is chosen, recorded and replayable.
@@ -35,11 +38,31 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "FILE|DIR")]
         paths: Vec<String>,
     },
-    /// Lists scenarios: name, number of runs, the findings that they expect, title.
+    /// Writes the beginning of a scenario to a new file.
+    New {
+        /// The file, with or without `.json`.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it begins with.
+        #[arg(long, value_enum, default_value_t = Template::Minimal, value_name = "TEMPLATE")]
+        template: Template,
+    },
+    /// Lists scenarios, or the words that they may use.
     List {
+        /// What to list.
+        #[arg(value_enum, default_value_t = What::Scenarios, value_name = "WHAT")]
+        what: What,
         /// A directory of scenarios.
         #[arg(default_value = "scenarios", value_name = "DIR")]
         path: String,
+    },
+    /// Prints the JSON Schema of scenarios, for editors.
+    Schema,
+    /// Prints completions of these commands for a shell.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
     },
     /// Explains the code of an error in a scenario (S006) or of a finding (kasan-use-after-free).
     Explain {

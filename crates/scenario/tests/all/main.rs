@@ -3,5 +3,8 @@
 
 mod common;
 mod diagnostics;
+mod documentation;
+mod places;
 mod robust;
 mod runs;
+mod schema;
