@@ -73,7 +73,10 @@ mod tests {
         assert!(patches().count() > 1);
         for (name, words) in patches() {
             assert!(
-                words.contains("(\"") && words.ends_with('.') && !words.contains('\n'),
+                words.contains('"')
+                    && words.contains(", 20")
+                    && words.ends_with('.')
+                    && !words.contains('\n'),
                 "{name}: {words}"
             );
         }
