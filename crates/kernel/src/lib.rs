@@ -127,6 +127,18 @@ impl Kernel {
         let name = self.bus.intern(name);
         self.bus.spawn(NewTask { name, idle: None, cpu, context: ContextKind::Process, task: Box::pin(task) })
     }
+    /// An interrupt that arrives once on `cpu`, at any time when nothing there keeps it off.
+    #[track_caller]
+    pub fn raise(
+        &self,
+        name: &str,
+        context: ContextKind,
+        cpu: u32,
+        handler: impl Future<Output = ()> + 'static,
+    ) -> TaskId {
+        let name = self.bus.intern(name);
+        self.bus.spawn(NewTask { name, idle: None, cpu: Some(cpu), context, task: Box::pin(handler) })
+    }
     /// `smp_processor_id()`
     pub fn smp_processor_id(&self) -> u32 {
         self.processor_id.get().unwrap_or(self.bus.current().cpu)

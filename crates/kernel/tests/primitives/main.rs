@@ -5,6 +5,7 @@ mod completion;
 mod context;
 mod deadlock;
 mod ida;
+mod interrupts;
 mod idr;
 mod kasan;
 mod kcsan;
