@@ -18,12 +18,18 @@ fn main() {
     let word = |n: usize, default: &str| args.get(n).cloned().unwrap_or_else(|| default.to_owned());
     let checks = if word(1, "all") == "none" { Checks::NONE } else { Checks::ALL };
     let runs: u64 = word(2, "10000").parse().expect("a number of runs");
-    let mut sim = bench::machine(checks);
+    let mut sim = match word(0, "race").as_str() {
+        "few" => bench::machine_of(4),
+        "many" => bench::machine_of(1024),
+        _ => bench::machine(checks),
+    };
     let (start, mut steps) = (std::time::Instant::now(), 0);
     for seed in 0..runs {
         steps += match word(0, "race").as_str() {
             "setup" => bench::run(&mut sim, seed, bench::setup),
             "long" => bench::run(&mut sim, seed, |bus| bench::long_tasks(bus, 10_000)),
+            "few" => bench::run(&mut sim, seed, |bus| bench::short_tasks(bus, 8, 2500)),
+            "many" => bench::run(&mut sim, seed, |bus| bench::short_tasks(bus, 10_000, 2)),
             "churn" => bench::run(&mut sim, seed, |bus| bench::churn(bus, 10_000)),
             "mass" => bench::run(&mut sim, seed, |bus| bench::mass(bus, 10_000)),
             _ => bench::run(&mut sim, seed, bench::lookup_races_with_put),

@@ -3,13 +3,18 @@
 
 use std::rc::Rc;
 
-use kernel::{Bus, Kernel};
+use kernel::{Atomic, Bus, Gfp, Kernel, SpinLock};
 use machine_sim::{Checks, Config, Outcome, Seeded, Sim};
 use netns::{CLONE_NEWNET, NetNs, Patch, Patches};
 
 /// A machine that makes these checks.
 pub fn machine(checks: Checks) -> Sim {
     Sim::new(Config { checks, max_steps: u64::MAX, ..Config::default() })
+}
+
+/// A machine of this size, with room for many tasks.
+pub fn machine_of(cpus: u32) -> Sim {
+    Sim::new(Config { cpus, max_tasks: 1 << 20, max_steps: u64::MAX, ..Config::default() })
 }
 
 async fn boot(bus: &Rc<Bus>) -> Rc<NetNs> {
@@ -75,6 +80,32 @@ pub async fn long_tasks(bus: Rc<Bus>, n: usize) {
                 ns_.get_net(ns_.init_net).await;
                 ns_.peernet2id(ns_.init_net, ns_.init_net).await;
                 ns_.put_net(ns_.init_net).await;
+            }
+        });
+    }
+}
+
+kernel::object! {
+    /// What one task uses.
+    struct OwnPtr("struct own", "own", "kmalloc") {
+        lock: SpinLock,
+        count: Atomic,
+    }
+}
+
+/// `n` tasks that each take a reference to an object of their own, lock and unlock it, and put the reference, `times`
+/// times.
+pub async fn short_tasks(bus: Rc<Bus>, n: usize, times: usize) {
+    let k = Kernel::new(&bus);
+    for _ in 0..n {
+        let k_ = k.clone();
+        k.spawn("task", None, async move {
+            let own: OwnPtr = k_.kzalloc("own", Gfp::Kernel).await.expect("memory");
+            for _ in 0..times {
+                own.count().inc(&k_).await;
+                own.lock().lock(&k_).await;
+                own.lock().unlock(&k_).await;
+                own.count().dec_and_test(&k_).await;
             }
         });
     }

@@ -38,14 +38,16 @@ impl Accesses {
         match *self {
             Accesses::Many(row) => {
                 let row = &mut shared.rows[row as usize];
-                match row.iter_mut().find(|old| old.at.task == mark.at.task) {
-                    Some(old) => *old = mark,
-                    None => row.push(mark),
+                match row.binary_search_by_key(&mark.at.task, |old| old.at.task) {
+                    Ok(at) => row[at] = mark,
+                    Err(at) => row.insert(at, mark),
                 }
             }
             Accesses::One(old) => {
                 let row = shared.new_row();
-                shared.rows[row as usize].extend([old, mark]);
+                let mut both = [old, mark];
+                both.sort_by_key(|mark| mark.at.task);
+                shared.rows[row as usize].extend(both);
                 *self = Accesses::Many(row);
             }
             Accesses::None => *self = Accesses::One(mark),
@@ -62,7 +64,7 @@ impl Accesses {
     }
 }
 
-/// Rows of accesses by several tasks.
+/// Rows of accesses by several tasks, one for each, in the order of their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     rows: Vec<Vec<Mark>>,

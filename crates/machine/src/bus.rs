@@ -4,6 +4,7 @@
 use std::{
     any::Any,
     cell::{Cell, RefCell},
+    collections::VecDeque,
     fmt,
     future::Future,
     panic::Location,
@@ -102,7 +103,7 @@ pub struct Bus {
     points: Cell<Points>,
     memory: RefCell<Memory>,
     said: RefCell<Vec<Said>>,
-    spawned: RefCell<Vec<NewTask>>,
+    spawned: RefCell<VecDeque<NewTask>>,
     tasks: Cell<u32>,
     symbols: RefCell<Symbols>,
     kept: RefCell<Vec<Rc<dyn Any>>>,
@@ -213,7 +214,7 @@ impl Bus {
     /// The same, at another place.
     pub fn spawn_at(&self, new: NewTask, loc: Loc) -> TaskId {
         let id = TaskId(self.tasks.replace(self.tasks.get() + 1));
-        self.spawned.borrow_mut().push(new);
+        self.spawned.borrow_mut().push_back(new);
         self.say_at(Effect::Spawn(id), loc);
         id
     }
@@ -319,7 +320,7 @@ impl Bus {
     }
     /// The oldest task that was spawned and not taken; one for each [`Effect::Spawn`].
     pub fn take_spawned(&self) -> NewTask {
-        self.spawned.borrow_mut().remove(0)
+        self.spawned.borrow_mut().pop_front().expect("a task was spawned")
     }
     /// Changes memory on behalf of an operation that is performed.
     pub fn change<R>(&self, f: impl FnOnce(&mut Memory) -> R) -> R {

@@ -3,8 +3,8 @@
 
 use crate::TaskId;
 
-/// Words of one block: as many bits as a page of memory has bytes.
-const BLOCK: usize = 64;
+/// Words of one block, whose members are counted together.
+const BLOCK: usize = 8;
 
 /// A set of tasks (or CPUs, by number) in which the n-th member is found in time that hardly grows with the numbers.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +60,7 @@ impl TaskSet {
     }
     /// The lowest member.
     pub fn first(&self) -> Option<usize> {
-        Union(self, &EMPTY).nth(0)
+        Union(self, &EMPTY).nth(0, None)
     }
     /// The members, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
@@ -94,22 +94,30 @@ impl<'a> Union<'a> {
     fn count(self, block: usize) -> usize {
         self.0.count(block) + self.1.count(block)
     }
-    fn nth(self, mut n: usize) -> Option<usize> {
-        if n >= self.len() {
+    /// The n-th member, from 0, when `skip` counts as none.
+    #[inline]
+    fn nth(self, mut n: usize, skip: Option<usize>) -> Option<usize> {
+        if n + usize::from(skip.is_some()) >= self.len() {
             return None;
         }
+        let (skipped_word, skipped_bit) =
+            skip.map_or((usize::MAX, 0), |skip| (skip / 64, 1_u64 << (skip % 64)));
         let mut word = 0;
-        if self.words() > BLOCK {
-            while n >= self.count(word / BLOCK) {
-                n -= self.count(word / BLOCK);
+        let last = self.words() - 1;
+        if last >= BLOCK {
+            let members = |block| self.count(block) - usize::from(block == skipped_word / BLOCK);
+            while n >= members(word / BLOCK) {
+                n -= members(word / BLOCK);
                 word += BLOCK;
             }
         }
-        let mut bits = self.word(word);
-        while n >= bits.count_ones() as usize {
+        let bits_of =
+            |word| if word == skipped_word { self.word(word) & !skipped_bit } else { self.word(word) };
+        let mut bits: u64 = bits_of(word);
+        while word < last && n >= bits.count_ones() as usize {
             n -= bits.count_ones() as usize;
             word += 1;
-            bits = self.word(word);
+            bits = bits_of(word);
         }
         for _ in 0..n {
             bits &= bits - 1;
@@ -176,14 +184,10 @@ impl<'a> Ready<'a> {
     /// The n-th, from 0.
     #[inline]
     pub fn get(&self, n: usize) -> Option<TaskId> {
-        let id = |n: usize| TaskId(n as u32);
         match (self.first, n) {
-            (None, _) => self.tasks.nth(n).map(id),
             (Some(first), 0) => Some(first),
-            (Some(first), _) => {
-                let other = self.tasks.nth(n - 1)?;
-                if other < first.index() { Some(id(other)) } else { self.tasks.nth(n).map(id) }
-            }
+            (Some(first), _) => self.tasks.nth(n - 1, Some(first.index())).map(|n| TaskId(n as u32)),
+            (None, _) => self.tasks.nth(n, None).map(|n| TaskId(n as u32)),
         }
     }
     /// Whether `task` is among them.

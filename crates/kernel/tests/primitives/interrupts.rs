@@ -56,8 +56,7 @@ fn falls_into(of: In, context: ContextKind, cpu: u32) -> bool {
 
 #[test]
 fn a_section_keeps_off_what_it_says_and_no_more() {
-    for (of, softirq, hardirq) in
-        [(In::Preempt, true, true), (In::Bh, false, true), (In::Irq, false, false)]
+    for (of, softirq, hardirq) in [(In::Preempt, true, true), (In::Bh, false, true), (In::Irq, false, false)]
     {
         assert_eq!((falls_into(of, Softirq, 0), falls_into(of, Hardirq, 0)), (softirq, hardirq), "{of:?}");
         assert!(falls_into(of, Softirq, 1) && falls_into(of, Hardirq, 1), "of another CPU: {of:?}");
@@ -100,7 +99,10 @@ fn what_is_interrupted_goes_on_after_the_interrupt() {
     });
     let nested = |log: &String| log.contains("<>") && (log.contains("[]") || log.contains("[<>]"));
     assert!(logs.iter().all(nested), "{logs:?}");
-    assert!(logs.iter().any(|log| log.contains("[<>]")), "a hardware interrupt interrupts a softirq: {logs:?}");
+    assert!(
+        logs.iter().any(|log| log.contains("[<>]")),
+        "a hardware interrupt interrupts a softirq: {logs:?}"
+    );
 }
 
 /// A task and an interrupt on one CPU take one lock; how many runs of all deadlock.
