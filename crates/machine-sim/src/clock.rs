@@ -139,6 +139,15 @@ impl Clocks {
     #[inline]
     pub(crate) fn join(&mut self, to: Row, from: Row) {
         let (mine, theirs) = (self.roots[to.0 as usize], self.roots[from.0 as usize]);
+        if self.top == 0 && mine != NOTHING {
+            // Single nodes are not shared.
+            for slot in 0..FAN {
+                let time = self.nodes[theirs as usize].slots[slot];
+                let mine = &mut self.nodes[mine as usize].slots[slot];
+                *mine = time.max(*mine);
+            }
+            return;
+        }
         self.roots[to.0 as usize] = self.join_nodes(mine, theirs, self.top);
     }
     /// `to` knows exactly what `from` knows.
@@ -225,11 +234,6 @@ impl Clocks {
         let slots: [u32; FAN];
         if level == 0 {
             slots = std::array::from_fn(|i| old[i].max(other[i]));
-            if self.top == 0 {
-                let owned = self.own_node(mine, level);
-                self.nodes[owned as usize].slots = slots;
-                return owned;
-            }
             if slots == old {
                 return mine;
             }
@@ -250,7 +254,7 @@ impl Clocks {
             self.drop_node(owned, level);
             return theirs;
         }
-        if slots == other {
+        if slots == other && self.top > 0 {
             // Sharing what is equal makes the next join cheap.
             self.keep(theirs);
             self.drop_node(mine, level);
