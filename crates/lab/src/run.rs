@@ -328,6 +328,7 @@ fn config(machine: &MachineConfig) -> Config {
         scenario::Preempt::Full => Preempt::Full,
     };
     Config {
+        rcu: machine_sim::RcuModel::default(),
         cpus: machine.cpus,
         preempt,
         slab: machine.slab,

@@ -15,6 +15,17 @@ pub enum Preempt {
     Full,
 }
 
+/// When a grace period of RCU ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RcuModel {
+    /// When the readers have left that were inside when it began: the fewest steps.
+    #[default]
+    Abstract,
+    /// When besides every CPU has passed through a quiescent state since: a context switch, idleness, user mode. What
+    /// can happen here can happen in the abstract model. kernel/rcu/tree.c
+    PerCpu,
+}
+
 /// Which checks are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
@@ -38,6 +49,8 @@ pub struct Config {
     pub cpus: u32,
     /// The preemption model.
     pub preempt: Preempt,
+    /// When grace periods end.
+    pub rcu: RcuModel,
     /// How much memory an allocation takes.
     pub slab: Slab,
     /// The checks that are made.
@@ -59,6 +72,7 @@ impl Default for Config {
         Config {
             cpus: 4,
             preempt: Preempt::Full,
+            rcu: RcuModel::default(),
             slab: Slab::SizeClasses,
             checks: Checks::ALL,
             points: Points::default(),

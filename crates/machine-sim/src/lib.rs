@@ -17,7 +17,7 @@ mod shadow;
 mod sim;
 mod tasks;
 
-pub use config::{Checks, Config, Limit, Outcome, Preempt};
+pub use config::{Checks, Config, Limit, Outcome, Preempt, RcuModel};
 pub use driver::{First, MAX_RUNS, Recorded, Seeded};
 pub use schedule::{Diverged, Schedule, ScheduleError, Standing, Why, render};
 pub use sim::Sim;

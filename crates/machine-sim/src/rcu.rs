@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Read-side critical sections and grace periods, in the abstract: a grace period ends when the readers have left
-//! that were inside when it began.
+//! Read-side critical sections and grace periods: a grace period ends when the readers have left that were inside when
+//! it began and, in the per-CPU model, every CPU has been in a quiescent state.
 
-use machine::{Loc, TaskId};
+use machine::{Loc, TaskId, TaskSet};
 
-use crate::{clock::Released, sim::Sim};
+use crate::{clock::Released, config::RcuModel, sim::Sim};
 
 /// A grace period that a task waits for.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(crate) struct Grace {
     before: u64,
     /// What those leave behind.
     left: Released,
+    /// CPUs that have not been in a quiescent state since it began.
+    cpus: TaskSet,
 }
 
 /// The machine's one RCU domain.
@@ -24,6 +26,8 @@ pub(crate) struct Rcu {
     /// Those that go on: number and task, by ascending number.
     readers: Vec<(u64, u32)>,
     graces: Vec<Grace>,
+    /// Sets that are not needed at present.
+    spare: Vec<TaskSet>,
     /// What readers leave for grace periods that begin later.
     left: Released,
 }
@@ -70,13 +74,40 @@ impl Sim {
             if number < grace.before {
                 grace.left.add(&mut self.clocks, clock, task);
             }
-            let (waiter, over) = (grace.task, oldest.is_none_or(|oldest| oldest >= grace.before));
-            let waits = self.announced[waiter].is_some_and(|announced| announced.op == machine::Op::GraceEnd);
-            if over && waits {
-                self.set_ready(waiter, true);
+            if oldest.is_none_or(|oldest| oldest >= grace.before) {
+                self.look_at_grace(i);
             }
         }
         true
+    }
+
+    /// Lets who waits for a grace period go on if it is over.
+    fn look_at_grace(&mut self, grace: usize) {
+        let waiter = self.rcu.graces[grace].task;
+        let waits = self.announced[waiter].is_some_and(|announced| announced.op == machine::Op::GraceEnd);
+        if waits && self.grace_is_over(waiter) {
+            self.set_ready(waiter, true);
+        }
+    }
+
+    /// A CPU is, for a moment, in no read-side critical section that it could not have left to a preempted task.
+    pub(crate) fn quiescent(&mut self, cpu: usize) {
+        for i in 0..self.rcu.graces.len() {
+            let cpus = &mut self.rcu.graces[i].cpus;
+            if cpus.contains(cpu) {
+                cpus.set(cpu, false);
+                if cpus.is_empty() {
+                    self.look_at_grace(i);
+                }
+            }
+        }
+    }
+
+    /// A task has returned to user mode.
+    pub(crate) fn user_mode(&mut self, task: usize) {
+        if self.tasks[task].rcu_nesting == 0 {
+            self.quiescent(self.tasks[task].cpu as usize);
+        }
     }
 
     pub(crate) fn grace_begin(&mut self, task: usize) -> i64 {
@@ -84,13 +115,21 @@ impl Sim {
         // What has left before also happened before the end.
         self.rcu.left.acquire(&mut self.clocks, self.tasks[task].clock);
         left.add(&mut self.clocks, self.tasks[task].clock, task);
-        self.rcu.graces.push(Grace { task, before: self.rcu.next, left });
+        let mut cpus = self.rcu.spare.pop().unwrap_or_default();
+        cpus.clear();
+        if self.config.rcu == RcuModel::PerCpu {
+            // An idle CPU is in a quiescent state already.
+            (0..self.cpus.all.len())
+                .filter(|cpu| !self.cpus.idle.contains(*cpu))
+                .for_each(|cpu| cpus.set(cpu, true));
+        }
+        self.rcu.graces.push(Grace { task, before: self.rcu.next, left, cpus });
         0
     }
 
     pub(crate) fn grace_is_over(&self, task: usize) -> bool {
         let Some(grace) = self.rcu.graces.iter().find(|grace| grace.task == task) else { return true };
-        self.rcu.readers.first().is_none_or(|(oldest, _)| *oldest >= grace.before)
+        grace.cpus.is_empty() && self.rcu.readers.first().is_none_or(|(oldest, _)| *oldest >= grace.before)
     }
 
     pub(crate) fn grace_end(&mut self, task: usize) -> i64 {
@@ -98,6 +137,7 @@ impl Sim {
             let grace = self.rcu.graces.remove(at);
             grace.left.acquire(&mut self.clocks, self.tasks[task].clock);
             grace.left.give_back(&mut self.clocks);
+            self.rcu.spare.push(grace.cpus);
         }
         0
     }

@@ -202,7 +202,11 @@ impl Sim {
                 self.cpus.able.set(self.cpus.all[cpu].queue[i] as usize, is_open);
             }
         }
-        self.cpus.idle.set(cpu, !is_interrupted && current.is_none());
+        let is_idle = !is_interrupted && current.is_none();
+        self.cpus.idle.set(cpu, is_idle);
+        if is_idle {
+            self.quiescent(cpu);
+        }
         if let Some(current) = current {
             self.cpus.able.set(current.index(), self.tasks[current.index()].ready && !is_interrupted);
         }
@@ -220,7 +224,9 @@ impl Sim {
                 let might_sleep = |announced: Announced| {
                     announced.op.sleeps() || matches!(announced.op, Op::MightSleep(_) | Op::GraceBegin)
                 };
-                self.tasks[current].preempt_count == 0 && self.announced[current].is_some_and(might_sleep)
+                // A reader has preemption off, but for PREEMPT.
+                let Task { preempt_count, rcu_nesting, .. } = self.tasks[current];
+                preempt_count + rcu_nesting == 0 && self.announced[current].is_some_and(might_sleep)
             }
         }
     }
@@ -249,6 +255,7 @@ impl Sim {
             None => self.cpus.idle.first().or_else(|| self.cpus.open.first()).unwrap_or(last as usize),
         };
         let preempted = self.cpus.all[cpu].current.replace(TaskId(task as u32));
+        self.quiescent(cpu); // a context switch
         if let Some(preempted) = preempted {
             self.tasks[preempted.index()].on_cpu = false;
             self.file(preempted.index());

@@ -320,7 +320,7 @@ impl Sim {
             Effect::Kill(id) => self.kill(id),
             Effect::Disable(section) => self.disable(task, section),
             Effect::Enable(section) => self.enable(task, section),
-            Effect::UserMode => {}
+            Effect::UserMode => self.user_mode(task),
             Effect::MightSleep(what) => {
                 let sleeper = &self.tasks[task];
                 let (preempt_count, rcu_nesting) = (sleeper.kernel_preempt_count(), sleeper.rcu_nesting);

@@ -5,7 +5,10 @@ use std::rc::Rc;
 
 use kernel::{RcuFunc, RcuHead};
 
-use crate::setup::{Setup, ThingPtr, logs};
+use machine::{Choice, Driver, TaskId};
+use machine_sim::{Config, RcuModel, Seeded};
+
+use crate::setup::{Setup, ThingPtr, logs, run_with, runs};
 
 /// A callback that says something.
 fn says(s: &Setup, what: &'static str) -> RcuFunc {
@@ -184,4 +187,104 @@ fn kfree_rcu_frees_after_the_readers_have_left() {
         assert_eq!(things, 1, "the old one is freed");
     }
     assert!(sees.iter().all(|seen| *seen > 0), "the reader finds it or not: {sees:?}");
+}
+
+/// The logs of clean runs in one model of RCU.
+fn logs_in<F: Future<Output = ()> + 'static>(
+    rcu: RcuModel,
+    main: impl Fn(Setup) -> F,
+) -> std::collections::BTreeSet<String> {
+    let config = Config { rcu, cpus: 2, ..Config::default() };
+    runs(config, main).map(|run| run.assert_clean().log).collect()
+}
+
+/// A reader, a task that never gives up its CPU, and a grace period.
+async fn a_grace_period(s: Setup) {
+    s.spawn("reader", |s| async move {
+        for _ in 0..2 {
+            s.k.rcu_read_lock().await;
+            s.say("(");
+            s.pause().await;
+            s.say(")");
+            s.k.rcu_read_unlock();
+        }
+    });
+    s.k.spawn("busy", Some(1), {
+        let s = s.clone();
+        async move {
+            for _ in 0..3 {
+                s.say("b");
+                s.pause().await;
+            }
+            s.k.return_to_user_mode();
+            s.say("u");
+            s.pause().await;
+        }
+    });
+    s.spawn_on_0("waiter", |s| async move {
+        s.k.synchronize_rcu().await;
+        s.say(".");
+    });
+}
+
+/// Writes down who was chosen, or chooses those again.
+#[derive(Default)]
+struct Chosen {
+    seed: Option<Seeded>,
+    tasks: Vec<TaskId>,
+    at: usize,
+}
+
+impl Driver for Chosen {
+    fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
+        let index = match &mut self.seed {
+            Some(seed) => seed.choose(choice)?,
+            None => choice.ready.position(*self.tasks.get(self.at)?)?,
+        };
+        self.at += 1;
+        if self.seed.is_some() {
+            self.tasks.extend(choice.ready.get(index));
+        }
+        Some(index)
+    }
+}
+
+#[test]
+fn what_the_per_cpu_model_does_the_abstract_one_can_do() {
+    let config = |rcu| Config { rcu, cpus: 2, ..Config::default() };
+    for seed in 0..500 {
+        let mut chosen = Chosen { seed: Some(Seeded::new(seed)), ..Chosen::default() };
+        let per_cpu = run_with(config(RcuModel::PerCpu), &mut chosen, a_grace_period).assert_clean();
+        let again = Chosen { tasks: chosen.tasks, ..Chosen::default() };
+        let in_abstract = run_with(config(RcuModel::Abstract), again, a_grace_period).assert_clean();
+        assert_eq!((per_cpu.log, per_cpu.sim.trace_hash()), (in_abstract.log, in_abstract.sim.trace_hash()));
+    }
+}
+
+#[test]
+fn a_busy_cpu_holds_up_a_grace_period_until_its_task_returns_to_user_mode() {
+    let busy = |s: Setup| async move {
+        s.k.spawn("busy", Some(1), {
+            let s = s.clone();
+            async move {
+                s.thing.done().complete(&s.k);
+                for _ in 0..3 {
+                    s.say("b");
+                    s.pause().await;
+                }
+                s.k.return_to_user_mode();
+                for _ in 0..3 {
+                    s.say("u");
+                    s.pause().await;
+                }
+            }
+        });
+        s.thing.done().wait(&s.k).await;
+        s.k.synchronize_rcu().await;
+        s.say(".");
+    };
+    let per_cpu = logs_in(RcuModel::PerCpu, busy);
+    assert!(per_cpu.iter().all(|log| log.find('.') > log.find('u')), "{per_cpu:?}");
+    assert!(per_cpu.iter().any(|log| log.find('.') < log.rfind('u')), "user mode is enough: {per_cpu:?}");
+    assert!(logs_in(RcuModel::Abstract, busy).iter().any(|log| log.find('.') < log.find('u')));
 }
