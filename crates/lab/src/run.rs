@@ -7,7 +7,7 @@ use machine::{Bus, Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, W
 use machine_sim::{
     Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
 };
-use scenario::{AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, World, event_text};
+use scenario::{AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, Tally, World};
 
 pub use machine_sim::{Limit, Outcome};
 /// Who decides in a run.
@@ -109,7 +109,7 @@ impl Lab {
         let decider = options.decider.as_ref().unwrap_or(&run.driver).clone();
         let chooser = Chooser::new(&decider, self.sim.bus())?;
         let world = OnceCell::new();
-        let mut driver = Watching::new(chooser, watcher, in_words, &world, &run.events);
+        let mut driver = Watching::new(chooser, watcher, in_words, &world, Tally::of(run));
 
         let scenario = self.scenario.clone();
         let outcome = self.sim.run(&mut driver, |bus| {
@@ -118,13 +118,13 @@ impl Lab {
             let _ = world.set(program.world);
             program.main
         });
-        let Watching { driver: Recorded { inner, runs, .. }, happened, entered, findings, .. } = driver;
+        let Watching { driver: Recorded { inner, runs, .. }, tally, findings, .. } = driver;
         let world = world.get().expect("the machine has started the program");
         let diverged = if outcome == Outcome::Done { inner.unfinished() } else { inner.diverged() };
         let judged = options.decider.is_none() && !matches!(outcome, Outcome::Limit(_) | Outcome::Abandoned);
         let failures = if judged {
             let codes: Vec<&str> = findings.iter().map(|found| found.finding.code()).collect();
-            self.scenario.judge(run, world, &codes, name(outcome), &entered, &happened)
+            self.scenario.judge(run, world, &codes, name(outcome), &tally)
         } else {
             Vec::new()
         };
@@ -142,7 +142,7 @@ impl Lab {
             diverged,
             end_state: EndState::of(world),
             recorded: render(self.sim.bus(), &runs),
-            entered,
+            entered: tally.entered().clone(),
         })
     }
 }
@@ -225,10 +225,7 @@ struct Watching<'w, W> {
     watcher: &'w mut W,
     in_words: fn(&mut W, &str),
     world: &'w OnceCell<Rc<World>>,
-    /// The events that the run expects, in their order, and those that happened.
-    expected: &'w [String],
-    happened: Vec<String>,
-    entered: BTreeSet<&'static str>,
+    tally: Tally,
     cpus: Vec<u32>,
     findings: Vec<Found>,
 }
@@ -239,32 +236,23 @@ impl<'w, W: Driver> Watching<'w, W> {
         watcher: &'w mut W,
         in_words: fn(&mut W, &str),
         world: &'w OnceCell<Rc<World>>,
-        expected: &'w [String],
+        tally: Tally,
     ) -> Self {
         Watching {
             driver: Recorded::new(chooser),
             watcher,
             in_words,
             world,
-            expected,
-            happened: Vec::new(),
-            entered: BTreeSet::new(),
+            tally,
             cpus: Vec::new(),
             findings: Vec::new(),
         }
     }
-    /// An event in words, if it has a meaning to scenarios. Events that nobody expects next are not kept.
+    /// Tells those who watch what an event means, if it has a meaning to scenarios.
     fn tell(&mut self, effect: &Effect) {
-        let expected = self.expected.get(self.happened.len());
-        if expected.is_none() && !matches!(effect, Effect::Trace(..)) {
-            return;
-        }
-        let Some(text) = self.world.get().and_then(|world| event_text(world, effect)) else { return };
-        if matches!(effect, Effect::Trace(..)) {
+        let text = self.world.get().and_then(|world| self.tally.happens(world, effect));
+        if let Some(text) = text {
             (self.in_words)(self.watcher, &text);
-        }
-        if expected == Some(&text) {
-            self.happened.push(text);
         }
     }
 }
@@ -280,9 +268,6 @@ impl<W: Driver> Driver for Watching<'_, W> {
             self.cpus.resize(task + 1, 0);
         }
         self.cpus[task] = event.current.cpu;
-        if let What::Effect(Effect::Enter(function, _)) = event.what {
-            self.entered.insert(function.name);
-        }
         self.driver.happened(event);
         self.watcher.happened(event);
         if let What::Effect(effect) = &event.what {

@@ -117,4 +117,9 @@ pub const CODES: &[(&str, &str)] = &[
         "A schedule is a list of `TASK`, `TASK*STEPS` and `TASK until FUNCTION#NTH`, separated by commas, of \
               tasks of the scenario or of the kernel: `main`, `kworker/netns`, `rcuc/CPU`.",
     ),
+    (
+        "S040",
+        "An event that a run expects or counts begins with a word that no event begins with, or a count is \
+              expected to be at least more than it may be at most. Kernel functions are events, too: `enter cleanup_net`.",
+    ),
 ];

@@ -1,46 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From the types of the format to a scenario, with everything looked up that is referred to.
 
+mod runs;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use machine::Slab;
-use netns::Patch;
 
 use crate::{
     check::{Checker, Kind, Scope},
-    diagnostic::{Diagnostic, list_of, similar},
-    format::{ContextText, EndText, MachineText, OutcomeText, Preempt, RunText, SlabText, Text},
+    diagnostic::Diagnostic,
+    format::{ContextText, MachineText, Preempt, SlabText, Text},
     read::VERSION,
-    scenario::{Driver, ExpectedEnd, Fault, MachineConfig, Outcome, Pernet, Run, Scenario, Task, UserNs},
-    schedule,
+    scenario::{Fault, MachineConfig, Pernet, Scenario, Task, UserNs},
     source::{Seg, Source},
     values::{Check, Expected},
 };
 
 /// How deep user namespaces may be nested.
 const MAX_LEVEL: usize = 33;
-
-/// What machines call findings; `machine::Finding::code`.
-const FINDINGS: &[&str] = &[
-    "kasan-use-after-free",
-    "kasan-double-free",
-    "kasan-invalid-free",
-    "kasan-out-of-bounds",
-    "kcsan-data-race",
-    "kcsan-unordered-free",
-    "deadlock",
-    "bad-unlock",
-    "sleep-in-atomic",
-    "warning",
-    "null-dereference",
-    "list-poison",
-    "wild-pointer",
-    "type-confusion",
-    "bug-on",
-    "panic",
-    "endless-loop",
-    "out-of-memory",
-];
 
 pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<Diagnostic>> {
     let mut cx = Checker::new(source, text.boot);
@@ -57,7 +35,7 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
     let pernet = pernet(&mut cx, &mut text);
     let tasks = tasks(&mut cx, &mut text, machine.cpus);
     let faults = faults(&mut cx, &mut text);
-    let runs = runs(&mut cx, &mut text);
+    let runs = runs::runs(&mut cx, &mut text);
     let (places, mut names) = cx.finish()?;
     Ok(Scenario {
         title: text.title,
@@ -294,196 +272,4 @@ fn faults(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Fault> {
         all.push(Fault { kind: fault.alloc.0.to_string(), nth, times: fault.times.0 });
     }
     all
-}
-
-fn patches(cx: &mut Checker<'_>, names: &[String]) -> Vec<Patch> {
-    let mut all = Vec::new();
-    cx.within([Seg::Key("patches")], |cx| {
-        for (index, name) in names.iter().enumerate() {
-            if cx.is_full() {
-                break;
-            }
-            match Patch::from_name(name) {
-                Some(patch) => all.push(patch),
-                None => cx.within([Seg::Index(index)], |cx| {
-                    let known = || Patch::ALL.iter().map(|patch| patch.name());
-                    let message = format!("there is no patch `{}`", name.escape_debug());
-                    let help = match similar(name, known()) {
-                        Some(meant) => format!("did you mean `{meant}`?"),
-                        None => format!("known are {}", list_of(known())),
-                    };
-                    cx.report(Diagnostic::new("S035", message).help(help), "unknown patch");
-                }),
-            }
-        }
-    });
-    all
-}
-
-fn runs(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Run> {
-    let default_patches = patches(cx, &text.patches);
-    let Some(texts) = text.runs.take() else {
-        return vec![Run {
-            name: "default".to_owned(),
-            driver: Driver::First,
-            patches: default_patches,
-            findings: Vec::new(),
-            outcome: Outcome::Done,
-            functions: Vec::new(),
-            events: Vec::new(),
-            end: ExpectedEnd::default(),
-        }];
-    };
-    if texts.0.is_empty() {
-        let diagnostic = Diagnostic::new("S036", "there are no runs");
-        let diagnostic =
-            diagnostic.help("without `runs`, there is one that preempts nobody and expects no finding");
-        cx.within([Seg::Key("runs")], |cx| cx.report(diagnostic, "empty"));
-    }
-    let mut runs: Vec<Run> = Vec::new();
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    for (index, run) in texts.0.into_iter().enumerate() {
-        let name = run.name.clone().unwrap_or_else(|| match index {
-            0 => "default".to_owned(),
-            _ => format!("run-{}", index + 1),
-        });
-        cx.within([Seg::Key("runs"), Seg::Index(index)], |cx| {
-            if let Some(&first) = names.get(&name) {
-                let label =
-                    cx.label_of(&[Seg::Key("runs"), Seg::Index(first), Seg::Key("name")], "first here");
-                let message = format!("there are two runs `{}`", name.escape_debug());
-                let diagnostic = Diagnostic::new("S014", message).label(label);
-                cx.within([Seg::Key("name")], |cx| cx.report(diagnostic, "once more"));
-            }
-            names.entry(name.clone()).or_insert(index);
-            runs.push(one_run(cx, name, run, &default_patches));
-        });
-    }
-    runs
-}
-
-fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[Patch]) -> Run {
-    if run.seed.is_some() && run.schedule.is_some() {
-        let diagnostic = Diagnostic::new("S037", "a run has a seed or a schedule, not both");
-        cx.within([Seg::Key("seed")], |cx| cx.report_key(diagnostic, "and a schedule"));
-    }
-    let driver = match (run.seed, run.schedule) {
-        (Some(seed), _) => Driver::Seed(seed.0),
-        (None, Some(lines)) => {
-            for (index, line) in lines.0.iter().enumerate() {
-                check_schedule(cx, line, (lines.0.len() > 1).then_some(index));
-            }
-            Driver::Schedule(lines.0.join(", "))
-        }
-        (None, None) => Driver::First,
-    };
-    for (index, code) in run.findings.iter().enumerate() {
-        if !FINDINGS.contains(&code.as_str()) && !cx.is_full() {
-            cx.within([Seg::Key("findings"), Seg::Index(index)], |cx| {
-                let message = format!("there is no kind of findings `{}`", code.escape_debug());
-                let help = match similar(code, FINDINGS.iter().copied()) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!("the kinds are {}", FINDINGS.join(", ")),
-                };
-                cx.report(Diagnostic::new("S038", message).help(help), "unknown kind");
-            });
-        }
-    }
-    let patches = match &run.patches {
-        Some(names) => patches(cx, names),
-        None => default_patches.to_vec(),
-    };
-    let mut end = ExpectedEnd::default();
-    if let Some(text) = run.end {
-        cx.within([Seg::Key("end")], |cx| end = expected_end(cx, text));
-    }
-    let outcome = match run.outcome {
-        OutcomeText::Done => Outcome::Done,
-        OutcomeText::Deadlock => Outcome::Deadlock,
-        OutcomeText::Panic => Outcome::Panic,
-        OutcomeText::Stopped => Outcome::Stopped,
-    };
-    let (findings, functions, events) = (run.findings, run.functions, run.events);
-    Run { name, driver, patches, findings, outcome, functions, events, end }
-}
-
-fn check_schedule(cx: &mut Checker<'_>, line: &str, index: Option<usize>) {
-    let mut bad = Vec::new();
-    for item in schedule::items(line) {
-        match schedule::task_of(item) {
-            Err(why) => bad.push((format!("`{}`: {why}", item.escape_debug()), None)),
-            Ok(task) if schedule::is_kernel_task(task) || cx.slot(Kind::Task, task).is_some() => {}
-            Ok(task) => {
-                let names = cx.names_of(Kind::Task);
-                let help = match similar(task, names.iter().map(String::as_str)) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => "the kernel's own tasks are `main`, `kworker/netns` and `rcuc/CPU`".to_owned(),
-                };
-                bad.push((format!("there is no task `{}`", task.escape_debug()), Some(help)));
-            }
-        }
-    }
-    cx.within([Seg::Key("schedule")], |cx| {
-        for (message, help) in bad {
-            let diagnostic = Diagnostic::new("S039", message).maybe_help(help);
-            match index {
-                Some(index) => cx.within([Seg::Index(index)], |cx| cx.report(diagnostic, "in this schedule")),
-                None => cx.report(diagnostic, "in this schedule"),
-            }
-        }
-    });
-}
-
-fn expected_end(cx: &mut Checker<'_>, text: EndText) -> ExpectedEnd {
-    let mut end = ExpectedEnd {
-        namespaces: text.namespaces.map(|n| n.usize()),
-        callbacks: text.callbacks.map(|n| n.usize()),
-        cleanup_pending: text.cleanup_pending,
-        user_namespaces: text.user_namespaces.map(|n| n.usize()),
-        pernet: text.pernet,
-        ..ExpectedEnd::default()
-    };
-    for (name, table) in text.nsids.0 {
-        cx.within([Seg::Key("nsids"), Seg::Name(name.clone())], |cx| {
-            let net = cx.resolve(Kind::Net, &name);
-            let mut ids = BTreeMap::new();
-            for (id, peer) in table.0 {
-                cx.within([Seg::Name(id.clone())], |cx| {
-                    let slot = cx.resolve(Kind::Net, &peer);
-                    match id.parse::<i32>().ok().filter(|id| *id >= 0) {
-                        Some(id) => drop(ids.insert(id, (slot, peer))),
-                        None => {
-                            let message = format!("`{}` is no id", id.escape_debug());
-                            let help = "an id table is written `{\"0\": \"PEER\"}`";
-                            cx.report_key(Diagnostic::new("S013", message).help(help), "not a number from 0");
-                        }
-                    }
-                });
-            }
-            end.nsids.push((net, name, ids));
-        });
-    }
-    for (name, count) in text.ucounts.0 {
-        cx.within([Seg::Key("ucounts"), Seg::Name(name.clone())], |cx| {
-            let Some((ns, uid)) = name.split_once('/').and_then(|(ns, uid)| Some((ns, uid.parse().ok()?)))
-            else {
-                let message = format!("`{}` is no user of a user namespace", name.escape_debug());
-                let help = "write `USER_NAMESPACE/UID`: `init_user_ns/0`";
-                return cx.report_key(Diagnostic::new("S013", message).help(help), "not a user");
-            };
-            let index = match ns {
-                "init_user_ns" => None,
-                _ => Some(cx.resolve(Kind::UserNs, ns) as usize),
-            };
-            end.ucounts.push((index, ns.to_owned(), uid, count));
-        });
-    }
-    for (name, mut value) in text.results.0 {
-        cx.within([Seg::Key("results"), Seg::Name(name.clone())], |cx| {
-            let slot = cx.resolve_any(&name);
-            value.resolve(cx);
-            end.results.push((name, slot, value.value));
-        });
-    }
-    end
 }

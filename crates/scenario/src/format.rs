@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use crate::{
     members::{List, Members, ObjectsOnly},
     step::{AllocKind, Body, CallbackBody, SelfBody},
-    values::{Expect, GivesAnything, Lines, Note, Number, Seed, Times, UInt},
+    values::{Count, Expect, GivesAnything, Lines, Note, Number, Seed, Times, UInt},
 };
 
 macro_rules! object {
@@ -184,6 +184,8 @@ object! {
         functions: Vec<String>,
         #[serde(default)]
         events: Vec<String>,
+        #[serde(default)]
+        counts: Members<Count>,
         #[serde(default, rename = "note")]
         _note: Note,
     }

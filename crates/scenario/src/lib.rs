@@ -23,6 +23,7 @@ mod scenario;
 mod schedule;
 mod source;
 mod step;
+mod tally;
 mod values;
 mod world;
 
@@ -38,4 +39,5 @@ pub use read::read;
 pub use scenario::{Driver, MachineConfig, Outcome, Run, Scenario};
 pub use source::{MAX_BYTES, Source};
 pub use step::STEPS;
+pub use tally::Tally;
 pub use world::World;

@@ -12,6 +12,7 @@ use crate::{
     schedule,
     source::Source,
     step::{Body, CallbackBody, SelfBody},
+    tally::ExpectedCount,
     values::Expected,
 };
 
@@ -113,6 +114,7 @@ pub struct Run {
     pub functions: Vec<String>,
     /// Events that must happen, in this order.
     pub events: Vec<String>,
+    pub(crate) counts: Vec<ExpectedCount>,
     pub(crate) end: ExpectedEnd,
 }
 

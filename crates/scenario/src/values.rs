@@ -6,7 +6,7 @@ use std::{fmt, marker::PhantomData};
 use kernel::Errno;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, SeqAccess, Unexpected, Visitor},
+    de::{Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 
 use crate::check::{Checker, Kind};
@@ -467,4 +467,48 @@ impl<'de> Deserialize<'de> for Lines {
         }
         from.deserialize_any(OneOrMore)
     }
+}
+
+/// How often something must happen: exactly so often, or from one number to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count {
+    pub(crate) at_least: u64,
+    pub(crate) at_most: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NumberOrRange;
+        impl<'de> Visitor<'de> for NumberOrRange {
+            type Value = Count;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number from 0, or an object with `at_least` or `at_most`")
+            }
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Count, E> {
+                Ok(Count { at_least: n, at_most: Some(n) })
+            }
+            fn visit_i64<E: Error>(self, n: i64) -> Result<Count, E> {
+                match u64::try_from(n) {
+                    Ok(n) => self.visit_u64(n),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(n), &self)),
+                }
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Count, A::Error> {
+                let range = Range::deserialize(MapAccessDeserializer::new(map))?;
+                let bound = |bound: Option<UInt>| bound.and_then(|n| u64::try_from(n.0).ok());
+                Ok(Count { at_least: bound(range.at_least).unwrap_or(0), at_most: bound(range.at_most) })
+            }
+        }
+        from.deserialize_any(NumberOrRange)
+    }
+}
+
+/// The same, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Range {
+    at_least: Option<UInt>,
+    at_most: Option<UInt>,
+    #[serde(default, rename = "note")]
+    _note: Note,
 }

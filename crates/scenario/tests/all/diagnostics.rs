@@ -158,6 +158,23 @@ fn cases() -> Vec<(&'static str, String)> {
   "runs": [{"schedule": ["pat until __put_net", "put*0"]}]"#,
             ),
         ),
+        (
+            "S040 events",
+            with(
+                r#"  "runs": [{
+    "events": ["works_start", "cleanup_net"],
+    "counts": {
+      "fre net": 1,
+      "free net": {"at_least": 2, "at_most": 1}
+    }
+  }]"#,
+            ),
+        ),
+        ("S008 a count that is none", with("  \"runs\": [{\"counts\": {\"free net\": \"once\"}}]")),
+        (
+            "S006 a count with a strange field",
+            with("  \"runs\": [{\"counts\": {\"free net\": {\"least\": 1}}}]"),
+        ),
     ]
 }
 
