@@ -19,6 +19,7 @@
 
 mod atomic;
 mod completion;
+mod delay;
 mod errno;
 mod ida;
 mod idr;
