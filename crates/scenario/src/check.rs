@@ -3,13 +3,14 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use netns::{SUBSYSTEMS, Subsystem, Uses};
 use serde::Deserialize;
 
 use crate::{
     diagnostic::{Diagnostic, list_of, similar},
     source::{Seg, Source},
-    step::Action,
-    values::{Check, errnos},
+    step::{Action, Barrier},
+    values::{Check, OpsRef, errnos},
 };
 
 /// More diagnostics help nobody.
@@ -37,17 +38,22 @@ pub(crate) enum Kind {
     Ops,
     UserNs,
     Completion,
+    Object,
+    Module,
+    Barrier,
 }
 
 impl Kind {
     /// Names of one scope must differ from each other.
     fn scope(self) -> Scope {
         match self {
-            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket => Scope::Bindings,
+            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket | Kind::Object => Scope::Bindings,
             Kind::Pid | Kind::Task => Scope::Processes,
             Kind::Ops => Scope::Ops,
             Kind::UserNs => Scope::UserNs,
             Kind::Completion => Scope::Completions,
+            Kind::Module => Scope::Modules,
+            Kind::Barrier => Scope::Barriers,
         }
     }
     fn words(self) -> &'static str {
@@ -61,20 +67,32 @@ impl Kind {
             Kind::Ops => "pernet operations",
             Kind::UserNs => "user namespace",
             Kind::Completion => "completion",
+            Kind::Object => "object",
+            Kind::Module => "module",
+            Kind::Barrier => "barrier",
         }
+    }
+    /// The same with an article.
+    fn a_word(self) -> String {
+        let words = self.words();
+        let article = if words.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        format!("{article} {words}")
     }
     fn undeclared(self) -> &'static str {
         match self {
-            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket => "S020",
+            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket | Kind::Object => "S020",
             Kind::Pid | Kind::Task => "S021",
             Kind::Ops => "S022",
             Kind::UserNs => "S023",
-            Kind::Completion => "S024",
+            Kind::Completion | Kind::Barrier => "S024",
+            Kind::Module => "S041",
         }
     }
     fn how_to_declare(self) -> &'static str {
         match self {
-            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket => "a step binds a name by its field `as`",
+            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket | Kind::Object => {
+                "a step binds a name by its field `as`"
+            }
             Kind::Pid => "processes are the tasks, and what `clone` names",
             Kind::Task => "tasks are listed under `tasks`",
             Kind::Ops => "pernet operations are declared under `pernet`",
@@ -82,6 +100,8 @@ impl Kind {
                 "user namespaces are declared under `user_namespaces`; the first is `init_user_ns`"
             }
             Kind::Completion => "somebody must `complete` it",
+            Kind::Module => "modules are declared under `modules`",
+            Kind::Barrier => "tasks meet at a `barrier`",
         }
     }
 }
@@ -94,6 +114,8 @@ pub(crate) enum Scope {
     Ops,
     UserNs,
     Completions,
+    Modules,
+    Barriers,
 }
 
 /// Names by slot, of every scope.
@@ -128,7 +150,13 @@ pub(crate) struct Checker<'s> {
     /// Whether `self` is a namespace here.
     has_self: bool,
     boots: bool,
-    with_data: Vec<bool>,
+    /// Whether operations have an id, and which subsystem of the library they are, by slot.
+    operations: Vec<(bool, Option<&'static Subsystem>)>,
+    /// How many tasks meet at a barrier, by slot.
+    meetings: Vec<i64>,
+    /// Which copy of a task is being read: names that it binds are its own.
+    copy: Option<u32>,
+    in_softirq: bool,
     places: Vec<StepPlace>,
     /// The step that we are in, and the length of its path.
     parent: (Option<u32>, usize),
@@ -144,7 +172,10 @@ impl<'s> Checker<'s> {
             names: BTreeMap::new(),
             has_self: false,
             boots,
-            with_data: Vec::new(),
+            operations: Vec::new(),
+            meetings: Vec::new(),
+            copy: None,
+            in_softirq: false,
             places: Vec::new(),
             parent: (None, 0),
         }
@@ -191,14 +222,14 @@ impl<'s> Checker<'s> {
 
     /// Adds a diagnostic about the value here.
     pub(crate) fn report(&mut self, diagnostic: Diagnostic, label: &str) {
-        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+        if !self.is_silent() {
             let here = self.source.label(&self.path, label);
             self.push(diagnostic, here);
         }
     }
     /// Adds a diagnostic about the key here.
     pub(crate) fn report_key(&mut self, diagnostic: Diagnostic, label: &str) {
-        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+        if !self.is_silent() {
             let here = self.source.label_key(&self.path, label);
             self.push(diagnostic, here);
         }
@@ -238,14 +269,16 @@ impl<'s> Checker<'s> {
     /// Declares a name here.
     pub(crate) fn declare(&mut self, kind: Kind, name: &str) {
         self.check_form(kind, name);
+        let own = self.own_name(kind, name);
+        let name = own.as_deref().unwrap_or(name);
         let scope = kind.scope();
         if let Some(known) = self.scopes.entry(scope).or_default().get(name) {
             let known = known.clone();
             if known.kind != kind {
                 let message =
-                    format!("`{name}` is bound to a {} and to a {}", known.kind.words(), kind.words());
-                let first = self.label_of(&known.path, format!("a {} here", known.kind.words()));
-                let label = format!("a {} here", kind.words());
+                    format!("`{name}` is bound to {} and to {}", known.kind.a_word(), kind.a_word());
+                let first = self.label_of(&known.path, format!("{} here", known.kind.a_word()));
+                let label = format!("{} here", kind.a_word());
                 self.report_name(Diagnostic::new("S018", message).label(first), &label);
             }
             return;
@@ -261,10 +294,36 @@ impl<'s> Checker<'s> {
         self.scopes.get(&kind.scope())?.get(name).map(|declared| declared.path.as_slice())
     }
     pub(crate) fn slot(&self, kind: Kind, name: &str) -> Option<u32> {
-        self.scopes.get(&kind.scope())?.get(name).map(|declared| declared.slot)
+        self.known(kind, name).map(|declared| declared.slot)
     }
-    pub(crate) fn operations_have_data(&mut self, with_data: bool) {
-        self.with_data.push(with_data);
+    /// A name, as the present copy of a task sees it.
+    fn known(&self, kind: Kind, name: &str) -> Option<&Declared> {
+        let names = self.scopes.get(&kind.scope())?;
+        let own = self.own_name(kind, name).and_then(|own| names.get(&own));
+        own.or_else(|| names.get(name))
+    }
+    pub(crate) fn operations_are(&mut self, with_id: bool, library: Option<&'static Subsystem>) {
+        self.operations.push((with_id, library));
+    }
+    /// Reads a copy of a task: all are alike, so that only the first can say what is wrong.
+    pub(crate) fn within_copy(&mut self, copy: Option<u32>, f: impl FnOnce(&mut Self)) {
+        self.copy = copy;
+        f(self);
+        self.copy = None;
+    }
+    /// Reads what a softirq does.
+    pub(crate) fn within_softirq(&mut self, in_softirq: bool, f: impl FnOnce(&mut Self)) {
+        self.in_softirq = in_softirq;
+        f(self);
+        self.in_softirq = false;
+    }
+    fn is_silent(&self) -> bool {
+        self.is_full() || self.copy.is_some_and(|copy| copy > 1)
+    }
+    /// What a copy of a task calls what it binds.
+    fn own_name(&self, kind: Kind, name: &str) -> Option<String> {
+        let is_own = kind.scope() == Scope::Bindings || kind == Kind::Pid;
+        self.copy.filter(|_| is_own).map(|copy| format!("{name}[{copy}]"))
     }
 
     fn check_form(&mut self, kind: Kind, name: &str) {
@@ -279,7 +338,7 @@ impl<'s> Checker<'s> {
             Scope::Processes => name == "main" || name.starts_with("kworker") || name.starts_with("rcuc"),
             Scope::UserNs => name == "init_user_ns",
             Scope::Ops => name == "net_ns_ops",
-            Scope::Completions => false,
+            Scope::Completions | Scope::Modules | Scope::Barriers => false,
         };
         if reserved {
             let message = format!("the name `{name}` is reserved");
@@ -300,13 +359,12 @@ impl<'s> Checker<'s> {
             }
             _ => {}
         }
-        let declared = self.scopes.get(&kind.scope()).and_then(|names| names.get(name)).cloned();
-        match declared {
+        match self.known(kind, name).cloned() {
             Some(declared) if kind == declared.kind || kind == Kind::Pid => declared.slot,
             Some(declared) => {
-                let message = format!("`{name}` is a {}, not a {}", declared.kind.words(), kind.words());
-                let first = self.label_of(&declared.path, format!("a {} since here", declared.kind.words()));
-                let label = format!("a {} is expected", kind.words());
+                let message = format!("`{name}` is {}, not {}", declared.kind.a_word(), kind.a_word());
+                let first = self.label_of(&declared.path, format!("{} since here", declared.kind.a_word()));
+                let label = format!("{} is expected", kind.a_word());
                 self.report(Diagnostic::new("S025", message).label(first), &label);
                 0
             }
@@ -350,8 +408,9 @@ impl<'s> Checker<'s> {
             }
             Action::NetGeneric(step) => {
                 let slot = self.slot(Kind::Ops, &step.ops.name.text);
-                let has_data = slot.is_none_or(|slot| self.with_data.get(slot as usize) == Some(&true));
-                if !has_data {
+                let has_id =
+                    slot.and_then(|slot| self.operations.get(slot as usize)).is_none_or(|(id, _)| *id);
+                if !has_id {
                     let name = &step.ops.name.text;
                     let path = self.declared(Kind::Ops, name).map(<[Seg]>::to_vec).unwrap_or_default();
                     let declared = self.source.label_key(&path, "declared without an `id`");
@@ -362,7 +421,55 @@ impl<'s> Checker<'s> {
                     });
                 }
             }
+            Action::DevHold(step) => self.check_library(&step.ops, "device", |of| of.has_device),
+            Action::DevPut(step) => self.check_library(&step.ops, "device", |of| of.has_device),
+            Action::NetifReceiveSkb(step) => {
+                self.check_library(&step.ops, "function that receives packets", |of| of.receives);
+            }
+            Action::HelperUnregister(step) => {
+                self.check_library(&step.ops, "connections with helpers", |of| of.uses == Uses::Module);
+            }
+            Action::Barrier(step) => self.check_barrier(step),
+            _ if self.in_softirq && action.needs_process() => {
+                let diagnostic = Diagnostic::new("S034", "a softirq is no process");
+                let help =
+                    "it has no namespaces of its own to leave, and nothing to fork or to open files with";
+                self.report_key(diagnostic.help(help), "needs one");
+            }
             _ => {}
+        }
+    }
+    /// Operations must be of a subsystem that has something.
+    fn check_library(&mut self, ops: &OpsRef, what: &str, has: fn(&Subsystem) -> bool) {
+        let name = &ops.name.text;
+        let Some(slot) = self.slot(Kind::Ops, name) else { return };
+        if self.operations.get(slot as usize).is_none_or(|(_, library)| library.is_some_and(has)) {
+            return;
+        }
+        let with: Vec<&str> = SUBSYSTEMS.iter().filter(|of| has(of)).map(|of| of.name).collect();
+        let help = format!("of the library, {} would do", with.join(" or "));
+        let path = self.declared(Kind::Ops, name).map(<[Seg]>::to_vec).unwrap_or_default();
+        let declared = self.source.label_key(&path, "declared here");
+        let diagnostic =
+            Diagnostic::new("S042", format!("`{name}` has no {what}")).label(declared).help(help);
+        self.within([Seg::Key("ops")], |cx| cx.report(diagnostic, "has none"));
+    }
+    /// All who meet must agree on how many they are.
+    fn check_barrier(&mut self, step: &Barrier) {
+        let Some(slot) = self.slot(Kind::Barrier, &step.name.name.text) else { return };
+        match self.meetings.get(slot as usize) {
+            Some(&tasks) if tasks != 0 && tasks != step.tasks.0 => {
+                let message = format!("`{}` is a barrier for {tasks} tasks elsewhere", step.name.name.text);
+                let path = self.declared(Kind::Barrier, &step.name.name.text).map(<[Seg]>::to_vec);
+                let first = self.source.label(&path.unwrap_or_default(), "first here");
+                let diagnostic = Diagnostic::new("S043", message).label(first);
+                self.within([Seg::Key("tasks")], |cx| cx.report(diagnostic, "not so many"));
+            }
+            _ => {
+                let slot = slot as usize;
+                self.meetings.resize(self.meetings.len().max(slot + 1), 0);
+                self.meetings[slot] = step.tasks.0;
+            }
         }
     }
     pub(crate) fn check_alloc_kind(&mut self, kind: &str) {
@@ -408,6 +515,11 @@ pub(crate) const ALLOC_KINDS: &[&str] = &[
     "ida_bitmap",
     "kmem_cache",
     "workqueue",
+    "object",
+    "module",
+    "net_device",
+    "ctl_table",
+    "dst_entry",
     "any",
 ];
 
@@ -429,8 +541,7 @@ impl Check for AnyRef {
 impl Checker<'_> {
     /// The number that stands for a binding of any kind.
     pub(crate) fn resolve_any(&mut self, name: &str) -> u32 {
-        let kind =
-            self.scopes.get(&Scope::Bindings).and_then(|names| names.get(name)).map(|known| known.kind);
+        let kind = self.known(Kind::Net, name).map(|known| known.kind);
         self.resolve(kind.unwrap_or(Kind::Net), name)
     }
 }

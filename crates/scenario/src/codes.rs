@@ -68,8 +68,8 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "S019",
-        "`self` is the namespace that `init` and `exit` are called for, or that a walk has come to. Here there \
-              is none: `exit_batch` and callbacks are for many namespaces or none.",
+        "`self` is the namespace that `init` and `exit` are called for, or that a walk has come to, also in the \
+              callbacks posted there. Here there is none: `exit_batch` is for many namespaces or none.",
     ),
     (
         "S020",
@@ -107,7 +107,11 @@ pub const CODES: &[(&str, &str)] = &[
               kernel refuses.",
     ),
     ("S033", "A task is bound to a CPU that the machine does not have."),
-    ("S034", "Tasks run in process context. Steps run in a softirq by `call_rcu`."),
+    (
+        "S034",
+        "A softirq runs on one CPU, on behalf of nobody: it has no user, no namespaces and no files of its own. Whether \
+              it sleeps is seen when it runs: as in the kernel, that is a bug, not a mistake of the scenario.",
+    ),
     ("S035", "There is no such patch of v4.11."),
     ("S036", "The list of runs is empty, so that nothing would be run. Without the field there is one run."),
     ("S037", "A run is decided by a seed or by a schedule. With neither, nobody is preempted."),
@@ -122,4 +126,17 @@ pub const CODES: &[(&str, &str)] = &[
         "An event that a run expects or counts begins with a word that no event begins with, or a count is \
               expected to be at least more than it may be at most. Kernel functions are events, too: `enter cleanup_net`.",
     ),
+    ("S041", "There is no such module under `modules`."),
+    (
+        "S042",
+        "A step needs something that only some subsystems of the library have: a device to take references to, a \
+              function that receives packets, connections with helpers.",
+    ),
+    ("S043", "All steps of one barrier must agree on how many tasks meet there."),
+    (
+        "S044",
+        "A subsystem of the library does not exist, or its fields do not go together: it has its own methods, id and \
+              size, and what it uses must be given where it uses something.",
+    ),
+    ("S045", "Pernet operations are part of one module at most."),
 ];

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From the types of the format to a scenario, with everything looked up that is referred to.
 
+mod pernet;
 mod runs;
+mod tasks;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use machine::Slab;
+use netns::Subsystem;
 
+use self::tasks::TaskCopy;
 use crate::{
     check::{Checker, Kind, Scope},
     diagnostic::Diagnostic,
     format::{ContextText, MachineText, Preempt, SlabText, Text},
     read::VERSION,
-    scenario::{Fault, MachineConfig, Pernet, Scenario, Task, UserNs},
+    scenario::{Fault, MachineConfig, Scenario, UserNs},
     source::{Seg, Source},
-    values::{Check, Expected},
+    values::Check,
 };
 
 /// How deep user namespaces may be nested.
@@ -22,6 +26,7 @@ const MAX_LEVEL: usize = 33;
 
 pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<Diagnostic>> {
     let mut cx = Checker::new(source, text.boot);
+    let mut tasks = tasks::copies(&mut cx, std::mem::take(&mut text.tasks.0));
     let version = text.version.0;
     if version != VERSION {
         let diagnostic = Diagnostic::new("S011", format!("version {version} of the format is unknown"))
@@ -29,11 +34,12 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
         cx.within([Seg::Key("version")], |cx| cx.report(diagnostic, "unknown version"));
     }
     let machine = machine_config(text.machine.take());
-    declare(&mut cx, &text);
-    resolve(&mut cx, &mut text);
+    declare(&mut cx, &text, &tasks);
+    resolve(&mut cx, &mut text, &mut tasks);
     let user_namespaces = user_namespaces(&mut cx, &text);
-    let pernet = pernet(&mut cx, &mut text);
-    let tasks = tasks(&mut cx, &mut text, machine.cpus);
+    let modules = pernet::modules(&mut cx, &mut text);
+    let pernet = pernet::pernet(&mut cx, &mut text, &modules);
+    let tasks = tasks::tasks(&mut cx, tasks, machine.cpus);
     let faults = faults(&mut cx, &mut text);
     let runs = runs::runs(&mut cx, &mut text);
     let (places, mut names) = cx.finish()?;
@@ -45,12 +51,14 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
         boot: text.boot,
         user_namespaces,
         pernet,
+        modules,
         setup: text.setup,
         tasks,
         faults,
         bindings: names.remove(&Scope::Bindings).unwrap_or_default(),
         processes: names.remove(&Scope::Processes).unwrap_or_default(),
         completions: names.remove(&Scope::Completions).unwrap_or_default(),
+        barriers: names.remove(&Scope::Barriers).unwrap_or_default(),
         places,
         source: Arc::new(source.clone()),
     })
@@ -87,18 +95,22 @@ fn machine_config(text: Option<MachineText>) -> MachineConfig {
 }
 
 /// Everything that has a name says so.
-fn declare(cx: &mut Checker<'_>, text: &Text) {
+fn declare(cx: &mut Checker<'_>, text: &Text, tasks: &[TaskCopy]) {
     for (name, _) in &text.user_namespaces.0 {
         cx.within([Seg::Key("user_namespaces"), Seg::Name(name.clone())], |cx| {
             cx.declare(Kind::UserNs, name)
         });
     }
+    for (name, _) in &text.modules.0 {
+        cx.within([Seg::Key("modules"), Seg::Name(name.clone())], |cx| cx.declare(Kind::Module, name));
+    }
     for (name, ops) in &text.pernet.0 {
-        cx.operations_have_data(ops.id);
+        let library = ops.library.as_deref().and_then(Subsystem::from_name);
+        cx.operations_are(library.map_or(ops.id, |library| library.size > 0), library);
         cx.within([Seg::Key("pernet"), Seg::Name(name.clone())], |cx| cx.declare(Kind::Ops, name));
     }
-    for (index, task) in text.tasks.0.iter().enumerate() {
-        cx.within([Seg::Key("tasks"), Seg::Index(index), Seg::Key("name")], |cx| {
+    for task in tasks {
+        cx.within([Seg::Key("tasks"), Seg::Index(task.index), Seg::Key("name")], |cx| {
             cx.declare_once(Kind::Task, &task.name);
         });
     }
@@ -109,14 +121,22 @@ fn declare(cx: &mut Checker<'_>, text: &Text) {
             cx.within([Seg::Key("exit_batch")], |cx| ops.exit_batch.declare(cx));
         });
     }
+    for (name, module) in &text.modules.0 {
+        cx.within([Seg::Key("modules"), Seg::Name(name.clone())], |cx| {
+            cx.within([Seg::Key("init")], |cx| module.init.declare(cx));
+            cx.within([Seg::Key("exit")], |cx| module.exit.declare(cx));
+        });
+    }
     cx.within([Seg::Key("setup")], |cx| text.setup.declare(cx));
-    for (index, task) in text.tasks.0.iter().enumerate() {
-        cx.within([Seg::Key("tasks"), Seg::Index(index), Seg::Key("steps")], |cx| task.steps.declare(cx));
+    for task in tasks {
+        cx.within([Seg::Key("tasks"), Seg::Index(task.index), Seg::Key("steps")], |cx| {
+            cx.within_copy(task.copy, |cx| task.text.steps.declare(cx));
+        });
     }
 }
 
 /// The steps look up what they refer to.
-fn resolve(cx: &mut Checker<'_>, text: &mut Text) {
+fn resolve(cx: &mut Checker<'_>, text: &mut Text, tasks: &mut [TaskCopy]) {
     for (name, ops) in &mut text.pernet.0 {
         cx.within([Seg::Key("pernet"), Seg::Name(name.clone())], |cx| {
             cx.within([Seg::Key("init")], |cx| ops.init.resolve(cx));
@@ -124,9 +144,18 @@ fn resolve(cx: &mut Checker<'_>, text: &mut Text) {
             cx.within([Seg::Key("exit_batch")], |cx| ops.exit_batch.resolve(cx));
         });
     }
+    for (name, module) in &mut text.modules.0 {
+        cx.within([Seg::Key("modules"), Seg::Name(name.clone())], |cx| {
+            cx.within([Seg::Key("init")], |cx| module.init.resolve(cx));
+            cx.within([Seg::Key("exit")], |cx| module.exit.resolve(cx));
+        });
+    }
     cx.within([Seg::Key("setup")], |cx| text.setup.resolve(cx));
-    for (index, task) in text.tasks.0.iter_mut().enumerate() {
-        cx.within([Seg::Key("tasks"), Seg::Index(index), Seg::Key("steps")], |cx| task.steps.resolve(cx));
+    for task in tasks {
+        let (copy, in_softirq) = (task.copy, task.text.context == ContextText::Softirq);
+        cx.within([Seg::Key("tasks"), Seg::Index(task.index), Seg::Key("steps")], |cx| {
+            cx.within_copy(copy, |cx| cx.within_softirq(in_softirq, |cx| task.text.steps.resolve(cx)));
+        });
     }
 }
 
@@ -182,85 +211,6 @@ pub(crate) fn level(all: &[UserNs], ns: &UserNs, max: usize) -> Option<usize> {
         parent = ns.parent;
     }
     Some(level)
-}
-
-fn pernet(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Pernet> {
-    let mut all = Vec::new();
-    for (name, ops) in std::mem::take(&mut text.pernet.0) {
-        let mut init_returns = BTreeMap::new();
-        cx.within([Seg::Key("pernet"), Seg::Name(name.clone()), Seg::Key("init_returns")], |cx| {
-            if ops.init.is_none() && !ops.init_returns.0.is_empty() {
-                let diagnostic = Diagnostic::new("S031", format!("`{name}` has no method `init`"));
-                cx.report_key(
-                    diagnostic.help("add `\"init\": []`, which does nothing"),
-                    "so it returns nothing",
-                );
-            }
-            for (call, mut value) in ops.init_returns.0 {
-                cx.within([Seg::Name(call.clone())], |cx| {
-                    value.resolve(cx);
-                    let returns = match value.value {
-                        Expected::Number(n) => i32::try_from(n).ok(),
-                        Expected::Error(error) => Some(error),
-                        _ => None,
-                    };
-                    match (call.parse::<u64>().ok().filter(|n| *n > 0), returns) {
-                        (Some(call), Some(returns)) => drop(init_returns.insert(call, returns)),
-                        (None, _) => {
-                            let message = format!("`{}` is no number of a call", call.escape_debug());
-                            let help = "calls are counted from 1: `{\"2\": \"-ENOMEM\"}`";
-                            cx.report_key(Diagnostic::new("S013", message).help(help), "not a number from 1");
-                        }
-                        (_, None) => {
-                            let diagnostic = Diagnostic::new("S027", "`init` never returns this");
-                            cx.report(diagnostic.help("it returns a number or an error"), "not an int");
-                        }
-                    }
-                });
-            }
-        });
-        all.push(Pernet {
-            name,
-            id: ops.id,
-            size: ops.size.map_or(0, |n| n.usize()),
-            init: ops.init,
-            init_returns,
-            exit: ops.exit,
-            exit_batch: ops.exit_batch,
-        });
-    }
-    all
-}
-
-fn tasks(cx: &mut Checker<'_>, text: &mut Text, cpus: u32) -> Vec<Task> {
-    let mut all = Vec::new();
-    for (index, task) in std::mem::take(&mut text.tasks.0).into_iter().enumerate() {
-        let mut of_task = None;
-        cx.within([Seg::Key("tasks"), Seg::Index(index)], |cx| {
-            if let Some(cpu) = task.cpu.filter(|cpu| cpu.u32() >= cpus) {
-                let message = format!("there is no CPU {}: the machine has {cpus}", cpu.0);
-                let path = [Seg::Key("machine"), Seg::Key("cpus")];
-                let declared = cx.label_of(&path, format!("CPUs 0 to {}", cpus - 1));
-                let diagnostic = Diagnostic::new("S033", message).label(declared);
-                cx.within([Seg::Key("cpu")], |cx| cx.report(diagnostic, "no such CPU"));
-            }
-            if task.context != ContextText::Process {
-                let diagnostic = Diagnostic::new("S034", "a task runs in process context only");
-                let diagnostic = diagnostic.help("`call_rcu` runs steps in a softirq");
-                cx.within([Seg::Key("context")], |cx| cx.report(diagnostic, "not possible"));
-            }
-            of_task = user_ns(cx, "user_ns", task.user_ns.as_deref());
-        });
-        all.push(Task {
-            name: task.name,
-            cpu: task.cpu.map(|cpu| cpu.u32()),
-            uid: task.uid.map_or(0, |uid| uid.u32()),
-            user_ns: of_task,
-            cap_sys_admin: task.cap_sys_admin,
-            steps: task.steps,
-        });
-    }
-    all
 }
 
 fn faults(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Fault> {

@@ -4,8 +4,9 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::{
+    body::{Body, CallbackBody, SelfBody},
+    bytes::{AllocKind, Time},
     members::{List, Members, ObjectsOnly},
-    step::{AllocKind, Body, CallbackBody, SelfBody},
     values::{Count, Expect, GivesAnything, Lines, Note, Number, Seed, Times, UInt},
 };
 
@@ -40,6 +41,8 @@ object! {
         user_namespaces: Members<UserNsText>,
         #[serde(default)]
         pernet: Members<PernetText>,
+        #[serde(default)]
+        modules: Members<ModuleText>,
         #[serde(default = "yes")]
         boot: bool,
         #[serde(default)]
@@ -115,8 +118,11 @@ object! {
 }
 
 object! {
-    /// Scripted pernet operations.
+    /// Pernet operations: scripted ones, or a subsystem of the library.
     PernetText {
+        library: Option<String>,
+        uses: Option<String>,
+        time: Option<Time>,
         #[serde(default)]
         id: bool,
         size: Option<Number<0, { 4 << 20 }>>,
@@ -125,6 +131,26 @@ object! {
         init_returns: Members<Expect<GivesAnything>>,
         exit: Option<SelfBody>,
         exit_batch: Option<CallbackBody>,
+        #[serde(default, rename = "note")]
+        _note: Note,
+    }
+}
+
+object! {
+    /// A module, and the operations that it registers.
+    ModuleText {
+        #[serde(default)]
+        subsys: Vec<String>,
+        #[serde(default)]
+        device: Vec<String>,
+        #[serde(default)]
+        init: CallbackBody,
+        #[serde(default)]
+        exit: CallbackBody,
+        #[serde(default = "yes")]
+        unregister: bool,
+        #[serde(default = "yes")]
+        barrier: bool,
         #[serde(default, rename = "note")]
         _note: Note,
     }
@@ -146,6 +172,7 @@ object! {
     /// A task.
     TaskText {
         name: String,
+        copies: Option<Number<1, 4096>>,
         cpu: Option<UInt>,
         #[serde(default)]
         context: ContextText,

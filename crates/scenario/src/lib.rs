@@ -6,6 +6,8 @@
 //! what the run expects. No text can make any of this panic.
 
 mod after_setup;
+mod body;
+mod bytes;
 mod check;
 mod codes;
 mod compile;
@@ -16,6 +18,8 @@ mod execute;
 mod format;
 mod judge;
 mod members;
+mod modules;
+mod objects;
 mod program;
 mod read;
 mod requests;
@@ -34,6 +38,7 @@ pub use end::{EndState, NamespaceState, SocketState, TaskState, UcountState};
 pub use events::{PERNET_EXIT, PERNET_EXIT_BATCH, PERNET_INIT, event_text};
 pub use format::Preempt;
 pub use judge::Failure;
+pub use netns::SUBSYSTEMS;
 pub use program::{Started, start};
 pub use read::read;
 pub use scenario::{Driver, MachineConfig, Outcome, Run, Scenario};

@@ -5,7 +5,7 @@ use netns::{FIRST_PAGE, NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetNs, NetPtr, Netli
 
 use crate::{
     events::message_text,
-    execute::need,
+    execute::{Me, need},
     step::{Action, Dump, Received, Step},
     values::{Expected, FdArg, Int, PidArg, SocketRef},
     world::{Value, World},
@@ -15,7 +15,7 @@ use crate::{
 const DEFAULT_ROOM: usize = 1000;
 
 impl World {
-    pub(crate) async fn netlink_step(&self, step: &Step, me: Option<NetPtr>) {
+    pub(crate) async fn netlink_step(&self, step: &Step, me: Me) {
         let ns = &self.ns;
         match &step.action {
             Action::Newnsid(s) => {
@@ -144,7 +144,14 @@ impl World {
             let text = format!("expected {}, got {}", list(expected), list(&received));
             self.fail(Some(step.place), text);
         }
-        self.compare(step, "error: ", &s.error.value, Value::of_int(error), None);
+        self.compare(step, "error: ", &s.error.value, Value::of_int(error), Me::default());
+        if s.take {
+            let mut listeners = self.ns.netlink.listeners.borrow_mut();
+            if let Some(listener) = listeners.iter_mut().find(|listener| listener.id == socket) {
+                listener.received.clear();
+                listener.sk_err = 0;
+            }
+        }
     }
     /// What a socket has received, in words, and its error.
     pub(crate) fn received_by(&self, socket: i64) -> Option<(Vec<String>, i32)> {

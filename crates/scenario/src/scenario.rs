@@ -4,14 +4,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use machine::Slab;
-use netns::Patch;
+use netns::{Patch, Subsystem};
 
 use crate::{
+    body::{Body, CallbackBody, SelfBody},
     check::{Path, StepPlace, path_of},
     format::Preempt,
     schedule,
     source::Source,
-    step::{Body, CallbackBody, SelfBody},
     tally::ExpectedCount,
     values::Expected,
 };
@@ -146,10 +146,23 @@ pub(crate) struct UserNs {
     pub(crate) max: i64,
 }
 
-/// Scripted pernet operations.
+/// What a subsystem of the library uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Used {
+    Operations(usize),
+    Module(usize),
+}
+
+/// Pernet operations.
 #[derive(Clone, Debug)]
 pub(crate) struct Pernet {
     pub(crate) name: String,
+    /// The subsystem of the library that they are; none if they are scripted.
+    pub(crate) library: Option<&'static Subsystem>,
+    pub(crate) uses: Option<Used>,
+    pub(crate) time: u64,
+    /// The module that they are part of; none if they are built in.
+    pub(crate) module: Option<usize>,
     pub(crate) id: bool,
     pub(crate) size: usize,
     pub(crate) init: Option<SelfBody>,
@@ -159,10 +172,23 @@ pub(crate) struct Pernet {
     pub(crate) exit_batch: Option<CallbackBody>,
 }
 
+/// A module.
+#[derive(Clone, Debug)]
+pub(crate) struct Module {
+    pub(crate) name: String,
+    /// The operations that it registers, in order, and whether as a device.
+    pub(crate) ops: Vec<(usize, bool)>,
+    pub(crate) init: CallbackBody,
+    pub(crate) exit: CallbackBody,
+    pub(crate) unregister: bool,
+    pub(crate) barrier: bool,
+}
+
 /// A task.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) name: String,
+    pub(crate) softirq: bool,
     pub(crate) cpu: Option<u32>,
     pub(crate) uid: u32,
     /// The index of its user namespace; none for the first.
@@ -199,6 +225,7 @@ pub struct Scenario {
     pub(crate) boot: bool,
     pub(crate) user_namespaces: Vec<UserNs>,
     pub(crate) pernet: Vec<Pernet>,
+    pub(crate) modules: Vec<Module>,
     pub(crate) setup: Body,
     pub(crate) tasks: Vec<Task>,
     pub(crate) faults: Vec<Fault>,
@@ -206,6 +233,7 @@ pub struct Scenario {
     pub(crate) bindings: Vec<String>,
     pub(crate) processes: Vec<String>,
     pub(crate) completions: Vec<String>,
+    pub(crate) barriers: Vec<String>,
     pub(crate) places: Vec<StepPlace>,
     pub(crate) source: Arc<Source>,
 }

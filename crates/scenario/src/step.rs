@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Every kind of step, with its fields.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,82 +9,21 @@ use serde::{
 };
 
 use crate::{
+    body::{Body, SelfBody},
+    bytes::{AllocKind, Hex, Time},
     check::Checker,
     members::ObjectsOnly,
     source::Seg,
     values::{
-        Check, CompletionName, CompletionRef, Expect, FdArg, FdName, GivesAnything, GivesBool, GivesData,
-        GivesNet, GivesNumber, IdArg, Int, NetName, NetRef, Note, Number, NumberName, OpsRef, PidArg,
-        PidName, SocketName, SocketRef, TaskRef, Times, UInt, UserNsRef,
+        BarrierName, Check, CompletionName, CompletionRef, Expect, FdArg, FdName, GivesAnything, GivesBool,
+        GivesData, GivesNet, GivesNumber, IdArg, Int, ModuleRef, NetName, NetRef, Note, Number, NumberName,
+        ObjectName, ObjectRef, OpsRef, PidArg, PidName, SocketName, SocketRef, TaskRef, Times, UInt,
+        UserNsRef,
     },
 };
 
 /// The bytes that a message or a page may have room for.
 pub(crate) type Room = Number<0, { 1 << 20 }>;
-
-/// Steps, one after the other. Shared with callbacks, which outlive the step that posts them.
-#[derive(Clone, Debug)]
-pub(crate) struct Body(pub(crate) Arc<[Step]>);
-
-impl Default for Body {
-    fn default() -> Self {
-        Body(Arc::new([]))
-    }
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Vec::<Step>::deserialize(from).map(|steps| Body(steps.into()))
-    }
-}
-
-impl Check for Body {
-    fn declare(&self, cx: &mut Checker<'_>) {
-        for (index, step) in self.0.iter().enumerate() {
-            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| step.action.declare(cx));
-        }
-    }
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        // Nobody else has it yet.
-        let Some(steps) = Arc::get_mut(&mut self.0) else { return };
-        for (index, step) in steps.iter_mut().enumerate() {
-            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| {
-                cx.step(|cx, place| {
-                    step.place = place;
-                    step.action.resolve(cx);
-                });
-            });
-        }
-    }
-}
-
-/// A body that has a namespace of its own: `self`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct SelfBody(pub(crate) Body);
-
-impl Check for SelfBody {
-    fn declare(&self, cx: &mut Checker<'_>) {
-        self.0.declare(cx);
-    }
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.with_self(true, |cx| self.0.resolve(cx));
-    }
-}
-
-/// A body without `self`, wherever it is.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct CallbackBody(pub(crate) Body);
-
-impl Check for CallbackBody {
-    fn declare(&self, cx: &mut Checker<'_>) {
-        self.0.declare(cx);
-    }
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.with_self(false, |cx| self.0.resolve(cx));
-    }
-}
 
 /// One step.
 #[derive(Clone, Debug)]
@@ -139,6 +78,29 @@ words! {
     }
 }
 
+words! {
+    /// What a lookup does with what it has found.
+    Access {
+        /// Reads its first word.
+        #[default]
+        Read,
+        /// Writes it.
+        Write,
+        /// Nothing.
+        None,
+    }
+}
+words! {
+    /// Whether an allocation may sleep.
+    GfpText {
+        /// `GFP_KERNEL`
+        #[default]
+        Kernel,
+        /// `GFP_ATOMIC`
+        Atomic,
+    }
+}
+
 macro_rules! steps {
     ($($(#[$doc:meta])* $key:literal => $variant:ident {
         $($(#[$attribute:meta])* $field:ident = $name:literal: $ty:ty,)*
@@ -186,10 +148,10 @@ macro_rules! steps {
                     _ => Err(A::Error::custom(format_args!("unknown step `{key}`"))),
                 }
             }
-            fn declare(&self, cx: &mut Checker<'_>) {
+            pub(crate) fn declare(&self, cx: &mut Checker<'_>) {
                 match self { $(Action::$variant(step) => step.declare(cx),)* }
             }
-            fn resolve(&mut self, cx: &mut Checker<'_>) {
+            pub(crate) fn resolve(&mut self, cx: &mut Checker<'_>) {
                 cx.check_step(self);
                 match self { $(Action::$variant(step) => step.resolve(cx),)* }
             }
@@ -280,10 +242,13 @@ steps! {
     "unregister_pernet_subsys" => UnregisterPernetSubsys { ops = "ops": OpsRef, }
     /// Unregisters a device.
     "unregister_pernet_device" => UnregisterPernetDevice { ops = "ops": OpsRef, }
-    /// Looks up private data, and reads its first byte.
+    /// Looks up private data, and reads its first word.
     "net_generic" => NetGeneric {
         net = "net": NetRef,
         ops = "ops": OpsRef,
+        r#as = "as": Option<ObjectName>,
+        #[serde(default)]
+        access = "access": Access,
         #[serde(default)]
         expect = "expect": Expect<GivesData>,
     }
@@ -387,6 +352,8 @@ steps! {
     /// Looks at what a netlink socket has received.
     "received" => Received {
         socket = "socket": SocketRef,
+        #[serde(default)]
+        take = "take": bool,
         expect = "expect": Option<Vec<String>>,
         #[serde(default)]
         error = "error": Expect<GivesNumber>,
@@ -413,8 +380,9 @@ steps! {
     }
     /// Posts an RCU callback.
     "call_rcu" => CallRcu {
+        module = "module": Option<ModuleRef>,
         #[serde(default)]
-        steps = "steps": CallbackBody,
+        steps = "steps": Body,
     }
     /// Waits for a grace period.
     "synchronize_rcu" => SynchronizeRcu {}
@@ -488,6 +456,73 @@ steps! {
     "wait_for_completion" => WaitForCompletion { name = "name": CompletionRef, }
     /// Boots the subsystem.
     "net_ns_init" => NetNsInit {}
+    /// An object of the scenario's own.
+    "allocate" => Allocate {
+        r#as = "as": ObjectName,
+        bytes = "bytes": Option<Number<24, { 4 << 20 }>>,
+        #[serde(default)]
+        gfp = "gfp": GfpText,
+        #[serde(default)]
+        expect = "expect": Expect<GivesData>,
+    }
+    /// Frees an object.
+    "free" => Free { object = "object": ObjectRef, }
+    /// Frees an object after a grace period.
+    "kfree_rcu" => KfreeRcu { object = "object": ObjectRef, }
+    /// Reads the first word of an object.
+    "read" => Read { object = "object": ObjectRef, }
+    /// Writes the first word of an object.
+    "write" => Write { object = "object": ObjectRef, }
+    /// Takes a reference to the device of a subsystem.
+    "dev_hold" => DevHold {
+        net = "net": NetRef,
+        ops = "ops": OpsRef,
+    }
+    /// Drops a reference to the device of a subsystem.
+    "dev_put" => DevPut {
+        net = "net": NetRef,
+        ops = "ops": OpsRef,
+    }
+    /// A subsystem receives a packet.
+    "netif_receive_skb" => NetifReceiveSkb {
+        net = "net": NetRef,
+        ops = "ops": OpsRef,
+    }
+    /// Connections do not use a helper any more.
+    "nf_conntrack_helper_unregister" => HelperUnregister { ops = "ops": OpsRef, }
+    /// Loads a module.
+    "load_module" => LoadModule {
+        module = "module": ModuleRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// Unloads a module.
+    "unload_module" => UnloadModule {
+        module = "module": ModuleRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// Lets time pass.
+    "delay" => Delay { time = "time": Time, }
+    /// Waits until so many tasks have come.
+    "barrier" => Barrier {
+        name = "name": BarrierName,
+        tasks = "tasks": Number<1, 4096>,
+    }
+    /// Keeps the worker of cleanup passes busy.
+    "delay_work" => DelayWork { until = "until": CompletionRef, }
+}
+
+impl Action {
+    /// Whether it is about the running process.
+    pub(crate) fn needs_process(&self) -> bool {
+        match self {
+            Action::Unshare(_) | Action::Setns(_) | Action::CloneProcess(_) => true,
+            Action::ExitProcess(step) => step.pid.is_none(),
+            Action::OpenFile(step) => step.pid.is_none(),
+            _ => false,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Step {
@@ -516,49 +551,5 @@ impl<'de> Deserialize<'de> for Step {
             }
         }
         from.deserialize_map(OneKey)
-    }
-}
-
-/// A kind of allocations.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct AllocKind(pub(crate) Box<str>);
-
-impl AllocKind {
-    /// For the kernel: none for all.
-    pub(crate) fn kind(&self) -> Option<&str> {
-        (&*self.0 != "any").then_some(&*self.0)
-    }
-}
-
-impl Check for AllocKind {
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.check_alloc_kind(&self.0);
-    }
-}
-
-/// Bytes, in hexadecimal digits.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Hex(Box<str>);
-
-impl Hex {
-    /// The bytes, if it is that.
-    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
-        let digits: Vec<u8> = self
-            .0
-            .chars()
-            .filter(|c| !c.is_ascii_whitespace())
-            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-            .collect::<Option<_>>()?;
-        digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-    }
-}
-
-impl Check for Hex {
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        if self.bytes().is_none() {
-            cx.bad_hex();
-        }
     }
 }

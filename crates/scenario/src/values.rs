@@ -198,6 +198,14 @@ roles! {
     OpsRef = Of<OpsUse>(false, Ops);
     /// A user namespace.
     UserNsRef = Of<UserNsUse>(false, UserNs);
+    /// An object that someone allocates or looks up.
+    ObjectRef = Of<ObjectUse>(false, Object);
+    /// The name of a new binding of an object.
+    ObjectName = Of<ObjectBinding>(true, Object);
+    /// A module.
+    ModuleRef = Of<ModuleUse>(false, Module);
+    /// A barrier.
+    BarrierName = Of<BarrierBinding>(true, Barrier);
     /// A completion that someone completes.
     CompletionRef = Of<CompletionUse>(false, Completion);
     /// A completion.

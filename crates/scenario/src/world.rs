@@ -9,11 +9,13 @@ use std::{
     sync::Arc,
 };
 
-use kernel::{Completion, Errno, Kernel, TaskId, object};
-use netns::{NetNs, NetPtr, PernetOpsPtr, UserNsPtr};
+use kernel::{Addr, Completion, Errno, Kernel, Pointer, TaskId, object};
+use netns::{Links, NetNs, NetPtr, PernetOpsPtr, UserNsPtr};
 
 use crate::{
     check::{INIT_NET, SELF},
+    modules::Loaded,
+    objects::{NamedBarrier, WaiterPtr},
     scenario::Scenario,
     values::Expected,
 };
@@ -44,6 +46,8 @@ pub(crate) enum Value {
     Bool(bool),
     Net(NetPtr),
     Socket(i64),
+    /// An object of the scenario, or private data.
+    Object(Addr),
 }
 
 impl From<Result<NetPtr, Errno>> for Value {
@@ -99,9 +103,15 @@ pub struct World {
     pub(crate) processes: RefCell<Vec<Option<i32>>>,
     pub(crate) tasks: RefCell<Vec<Option<TaskId>>>,
     pub(crate) user_namespaces: RefCell<Vec<Option<UserNsPtr>>>,
+    /// NULL while their module is not loaded.
     pub(crate) ops: RefCell<Vec<PernetOpsPtr>>,
+    pub(crate) links: RefCell<Vec<Rc<Links>>>,
+    pub(crate) modules: RefCell<Vec<Loaded>>,
     pub(crate) init_calls: RefCell<Vec<u64>>,
     pub(crate) completions: RefCell<Vec<NamedCompletion>>,
+    pub(crate) barriers: RefCell<Vec<NamedBarrier>>,
+    /// Who waits at each barrier.
+    pub(crate) waiters: RefCell<BTreeMap<usize, Vec<WaiterPtr>>>,
     /// Methods of pernet operations that are running.
     pub(crate) depth: Cell<usize>,
     /// Steps that announced nothing.
@@ -128,9 +138,13 @@ impl World {
             processes: RefCell::new(vec![None; scenario.processes.len()]),
             tasks: RefCell::new(vec![None; scenario.tasks.len()]),
             user_namespaces: RefCell::new(vec![None; scenario.user_namespaces.len()]),
-            ops: RefCell::default(),
+            ops: RefCell::new(vec![PernetOpsPtr::null(); scenario.pernet.len()]),
+            links: RefCell::new(scenario.pernet.iter().map(|_| Rc::default()).collect()),
+            modules: RefCell::new(vec![Loaded::default(); scenario.modules.len()]),
             init_calls: RefCell::new(vec![0; scenario.pernet.len()]),
             completions: RefCell::default(),
+            barriers: RefCell::default(),
+            waiters: RefCell::default(),
             depth: Cell::new(0),
             silent: Cell::new(0),
             next: Cell::new(1000),
@@ -275,7 +289,7 @@ impl World {
         match (expected, value) {
             (Expected::Any, _) | (Expected::Null, Value::Null) => true,
             (Expected::Bool(expected), Value::Bool(value)) => *expected == value,
-            (Expected::Bool(true), value) => matches!(value, Value::Net(_)),
+            (Expected::Bool(true), value) => matches!(value, Value::Net(_) | Value::Object(_)),
             (Expected::Bool(false), value) => matches!(value, Value::Null | Value::Error(_)),
             (Expected::Number(expected), Value::Number(value)) => *expected == value,
             (Expected::Number(expected), Value::Error(error)) => *expected == i64::from(error),
@@ -307,6 +321,7 @@ impl World {
             Value::Socket(n) => format!("socket {n}"),
             Value::Bool(value) => value.to_string(),
             Value::Net(net) => self.net_text(net),
+            Value::Object(addr) => self.ns.describe(addr),
         }
     }
 }

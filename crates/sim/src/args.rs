@@ -35,9 +35,9 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "FILE|DIR")]
         paths: Vec<String>,
     },
-    /// Lists scenarios: name, number of runs, the findings that they expect, title.
+    /// Lists scenarios (name, number of runs, the findings that they expect, title), or subsystems.
     List {
-        /// A directory of scenarios.
+        /// A directory of scenarios; or `subsystems`, for the library that scenarios can register.
         #[arg(default_value = "scenarios", value_name = "DIR")]
         path: String,
     },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `sim list`: the index of scenarios.
+//! `sim list`: the index of scenarios, and the library of subsystems.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,9 @@ use crate::{
 };
 
 pub(crate) fn list(path: &str, out: &mut Out) -> Result<Code, Stop> {
+    if path == "subsystems" {
+        return subsystems(out);
+    }
     let mut worst = Code::Clean;
     let mut rows = Vec::new();
     for found in files::find(&[path.to_owned()])? {
@@ -35,4 +38,12 @@ pub(crate) fn list(path: &str, out: &mut Out) -> Result<Code, Stop> {
         out.line(&format!("{name:<names$}  {runs:>3} run{s}  {found:<codes$}  {title}"))?;
     }
     Ok(worst)
+}
+
+/// Every subsystem that a scenario can name, what it does, and which file of v4.11 it stands for.
+fn subsystems(out: &mut Out) -> Result<Code, Stop> {
+    for subsystem in scenario::SUBSYSTEMS {
+        out.line(&format!("{:<16}  {}  ({})", subsystem.name, subsystem.about, subsystem.stands_for))?;
+    }
+    Ok(Code::Clean)
 }

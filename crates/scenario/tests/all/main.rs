@@ -5,3 +5,5 @@ mod common;
 mod diagnostics;
 mod robust;
 mod runs;
+mod subsystems;
+mod tasks;

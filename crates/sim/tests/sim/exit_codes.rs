@@ -18,6 +18,8 @@ fn clean() {
     assert_eq!(code(&["run", "scenarios/boot.json"]), 0);
     assert_eq!(code(&["check", "scenarios"]), 0);
     assert_eq!(code(&["list"]), 0);
+    assert_eq!(code(&["list", "subsystems"]), 0);
+    assert!(sim(&["list", "subsystems"]).stdout.contains("\nstuck-device "), "every one has a line");
     assert_eq!(code(&["coverage"]), 0);
     assert_eq!(code(&["explain", "kasan-use-after-free"]), 0);
     assert_eq!(code(&["explain", "S006"]), 0);

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Lists of steps, and whether there is a namespace `self` in them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::{check::Checker, source::Seg, step::Step, values::Check};
+
+/// Steps, one after the other.
+#[derive(Debug)]
+pub(crate) struct Body(pub(crate) Arc<[Step]>);
+
+impl Default for Body {
+    fn default() -> Self {
+        Body(Arc::new([]))
+    }
+}
+
+impl Clone for Body {
+    /// Steps of its own: names in them may come to mean something else.
+    fn clone(&self) -> Self {
+        Body(self.0.to_vec().into())
+    }
+}
+
+impl Body {
+    /// The same steps, for a callback, which outlives the step that posts it.
+    pub(crate) fn share(&self) -> Self {
+        Body(self.0.clone())
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Vec::<Step>::deserialize(from).map(|steps| Body(steps.into()))
+    }
+}
+
+impl Check for Body {
+    fn declare(&self, cx: &mut Checker<'_>) {
+        for (index, step) in self.0.iter().enumerate() {
+            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| step.action.declare(cx));
+        }
+    }
+    fn resolve(&mut self, cx: &mut Checker<'_>) {
+        // Nobody else has it yet.
+        let Some(steps) = Arc::get_mut(&mut self.0) else { return };
+        for (index, step) in steps.iter_mut().enumerate() {
+            cx.within([Seg::Index(index), Seg::Key(step.action.name())], |cx| {
+                cx.step(|cx, place| {
+                    step.place = place;
+                    step.action.resolve(cx);
+                });
+            });
+        }
+    }
+}
+
+/// A body that has a namespace of its own: `self`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct SelfBody(pub(crate) Body);
+
+impl Check for SelfBody {
+    fn declare(&self, cx: &mut Checker<'_>) {
+        self.0.declare(cx);
+    }
+    fn resolve(&mut self, cx: &mut Checker<'_>) {
+        cx.with_self(true, |cx| self.0.resolve(cx));
+    }
+}
+
+/// A body without `self`, wherever it is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct CallbackBody(pub(crate) Body);
+
+impl Check for CallbackBody {
+    fn declare(&self, cx: &mut Checker<'_>) {
+        self.0.declare(cx);
+    }
+    fn resolve(&mut self, cx: &mut Checker<'_>) {
+        cx.with_self(false, |cx| self.0.resolve(cx));
+    }
+}
