@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Runs of a scenario on the simulated machine.
 
+mod sweep;
+
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
 use machine::{Bus, Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
 };
-use scenario::{AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, Tally, World};
+use scenario::{AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, Sweep, Tally, Variant, World};
 
+pub use self::sweep::SweepReport;
 pub use machine_sim::{Limit, Outcome};
 /// Who decides in a run.
 pub use scenario::Driver as Decider;
@@ -23,6 +26,8 @@ pub struct RunOptions {
     pub decider: Option<Decider>,
     /// How many operations an execution may have.
     pub max_steps: Option<u64>,
+    /// Which allocation of the run's sweep fails, counted from 1; without a sweep, of all that tasks make.
+    pub fail_nth: Option<u64>,
 }
 
 /// A finding, and the CPU that its task was on.
@@ -65,6 +70,8 @@ pub struct RunReport {
     pub recorded: String,
     /// The kernel functions that were entered.
     pub entered: BTreeSet<&'static str>,
+    /// What became of its sweep, if it has one.
+    pub sweep: Option<SweepReport>,
 }
 
 /// A machine for the runs of one scenario.
@@ -89,9 +96,9 @@ impl Lab {
         self.sim.bus()
     }
 
-    /// Runs one of the scenario's runs, and shows `watcher` everything. It is also asked for every choice; what it
-    /// chooses is dropped. `in_words` tells it what an event means that has a meaning to scenarios, right after it
-    /// has seen the event.
+    /// Runs one of the scenario's runs, and shows `watcher` everything but the executions of a sweep. It is also asked
+    /// for every choice; what it chooses is dropped. `in_words` tells it what an event means that has a meaning to
+    /// scenarios, right after it has seen the event.
     ///
     /// # Errors
     ///
@@ -103,48 +110,86 @@ impl Lab {
         watcher: &mut W,
         in_words: fn(&mut W, &str),
     ) -> Result<RunReport, ScheduleError> {
+        let by_scenario = options.decider.is_none() && options.fail_nth.is_none();
+        // First, so that memory is that of the execution that everybody sees.
+        let sweep = if by_scenario && run.sweep.is_some() { Some(self.sweep(run, options)?) } else { None };
+        let variant = options.fail_nth.map_or(Variant::Whole, Variant::Fails);
+        let done = match (&run.sweep, options.fail_nth) {
+            (None, Some(_)) => {
+                let mut run = run.clone();
+                run.sweep = Some(Sweep::of_tasks());
+                self.execute(&run, options, variant, watcher, in_words)?
+            }
+            _ => self.execute(run, options, variant, watcher, in_words)?,
+        };
+        let judged = by_scenario && !matches!(done.outcome, Outcome::Limit(_) | Outcome::Abandoned);
+        let mut failures = Vec::new();
+        if judged {
+            let mut codes: Vec<&str> = done.findings.iter().map(|found| found.finding.code()).collect();
+            codes.extend(sweep.iter().flat_map(|sweep| sweep.found.keys().copied()));
+            failures = self.scenario.judge(run, &done.world, &codes, name(done.outcome), &done.tally);
+            let bad = sweep.iter().flat_map(|sweep| &sweep.bad);
+            failures.extend(bad.map(|text| Failure { text: text.clone(), place: None }));
+        }
+        Ok(RunReport {
+            name: run.name.clone(),
+            patches: run.patches.iter().map(|patch| patch.name()).collect(),
+            decider: done.decider,
+            outcome: done.outcome,
+            steps: self.sim.steps(),
+            hash: self.sim.trace_hash(),
+            findings: done.findings,
+            findings_left_out: self.sim.findings_left_out(),
+            failures,
+            judged,
+            diverged: done.diverged,
+            end_state: EndState::of(&done.world),
+            recorded: render(self.sim.bus(), &done.runs),
+            entered: done.tally.entered().clone(),
+            sweep,
+        })
+    }
+
+    /// One execution.
+    fn execute<W: Driver>(
+        &mut self,
+        run: &Run,
+        options: &RunOptions,
+        variant: Variant,
+        watcher: &mut W,
+        in_words: fn(&mut W, &str),
+    ) -> Result<Execution, ScheduleError> {
         let mut config = config(&self.scenario.machine);
         config.max_steps = options.max_steps.unwrap_or(config.max_steps);
         self.sim.set_config(config);
         let decider = options.decider.as_ref().unwrap_or(&run.driver).clone();
         let chooser = Chooser::new(&decider, self.sim.bus())?;
-        let world = OnceCell::new();
-        let mut driver = Watching::new(chooser, watcher, in_words, &world, Tally::of(run));
-
+        let slot = OnceCell::new();
+        let mut driver = Watching::new(chooser, watcher, in_words, &slot, Tally::of(run));
         let scenario = self.scenario.clone();
         let outcome = self.sim.run(&mut driver, |bus| {
-            let program = scenario::start(&scenario, run, &bus);
+            let program = scenario::start(&scenario, run, variant, &bus);
             // It is empty: this is called once.
-            let _ = world.set(program.world);
+            let _ = slot.set(program.world);
             program.main
         });
         let Watching { driver: Recorded { inner, runs, .. }, tally, findings, .. } = driver;
-        let world = world.get().expect("the machine has started the program");
         let diverged = if outcome == Outcome::Done { inner.unfinished() } else { inner.diverged() };
-        let judged = options.decider.is_none() && !matches!(outcome, Outcome::Limit(_) | Outcome::Abandoned);
-        let failures = if judged {
-            let codes: Vec<&str> = findings.iter().map(|found| found.finding.code()).collect();
-            self.scenario.judge(run, world, &codes, name(outcome), &tally)
-        } else {
-            Vec::new()
-        };
-        Ok(RunReport {
-            name: run.name.clone(),
-            patches: run.patches.iter().map(|patch| patch.name()).collect(),
-            decider,
-            outcome,
-            steps: self.sim.steps(),
-            hash: self.sim.trace_hash(),
-            findings,
-            findings_left_out: self.sim.findings_left_out(),
-            failures,
-            judged,
-            diverged,
-            end_state: EndState::of(world),
-            recorded: render(self.sim.bus(), &runs),
-            entered: tally.entered().clone(),
-        })
+        let world = slot.into_inner().expect("the machine has started the program");
+        Ok(Execution { outcome, decider, world, tally, findings, runs, diverged })
     }
+}
+
+/// What an execution leaves behind.
+#[derive(Debug)]
+struct Execution {
+    outcome: Outcome,
+    decider: Decider,
+    world: Rc<World>,
+    tally: Tally,
+    findings: Vec<Found>,
+    runs: Vec<(machine::Symbol, u64)>,
+    diverged: Option<Diverged>,
 }
 
 /// What a scenario calls the way an execution ended.

@@ -139,4 +139,5 @@ pub const CODES: &[(&str, &str)] = &[
               size, and what it uses must be given where it uses something.",
     ),
     ("S045", "Pernet operations are part of one module at most."),
+    ("S046", "A fault is an allocation that fails, or a task that is killed when it enters a function."),
 ];

@@ -14,7 +14,7 @@ use self::tasks::TaskCopy;
 use crate::{
     check::{Checker, Kind, Scope},
     diagnostic::Diagnostic,
-    format::{ContextText, MachineText, Preempt, SlabText, Text},
+    format::{ContextText, FaultText, MachineText, Preempt, SlabText, Text},
     read::VERSION,
     scenario::{Fault, MachineConfig, Scenario, UserNs},
     source::{Seg, Source},
@@ -215,11 +215,34 @@ pub(crate) fn level(all: &[UserNs], ns: &UserNs, max: usize) -> Option<usize> {
 
 fn faults(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Fault> {
     let mut all = Vec::new();
-    for (index, fault) in text.faults.0.iter_mut().enumerate() {
-        let path = [Seg::Key("faults"), Seg::Index(index), Seg::Key("alloc")];
-        cx.within(path, |cx| fault.alloc.resolve(cx));
-        let nth = fault.nth.map_or(1, |n| n.u64());
-        all.push(Fault { kind: fault.alloc.0.to_string(), nth, times: fault.times.0 });
+    for (index, fault) in std::mem::take(&mut text.faults.0).into_iter().enumerate() {
+        cx.within([Seg::Key("faults"), Seg::Index(index)], |cx| all.extend(one_fault(cx, fault)));
     }
     all
+}
+
+fn one_fault(cx: &mut Checker<'_>, fault: FaultText) -> Option<Fault> {
+    let nth = fault.nth.map_or(1, |n| n.u64());
+    let wrong = |cx: &mut Checker<'_>, message: &str, label: &str| {
+        let help = "a fault is `{\"alloc\": KIND}`, or `{\"kill\": TASK, \"enter\": FUNCTION}`";
+        cx.report(Diagnostic::new("S046", message).help(help), label);
+    };
+    match (fault.alloc, fault.kill, fault.enter) {
+        (Some(mut kind), None, None) => {
+            cx.within([Seg::Key("alloc")], |cx| kind.resolve(cx));
+            Some(Fault::Alloc { kind, nth, times: fault.times.unwrap_or_default().0 })
+        }
+        (None, Some(mut task), Some(function)) if fault.times.is_none() => {
+            cx.within([Seg::Key("kill")], |cx| task.resolve(cx));
+            Some(Fault::Kill { task: task.name.index(), function, nth })
+        }
+        (None, Some(_), Some(_)) => {
+            cx.within([Seg::Key("times")], |cx| wrong(cx, "a task is killed once", "not to be given"));
+            None
+        }
+        _ => {
+            wrong(cx, "the fault is none, or more than one", "of which kind?");
+            None
+        }
+    }
 }

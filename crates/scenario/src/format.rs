@@ -7,7 +7,7 @@ use crate::{
     body::{Body, CallbackBody, SelfBody},
     bytes::{AllocKind, Time},
     members::{List, Members, ObjectsOnly},
-    values::{Count, Expect, GivesAnything, Lines, Note, Number, Seed, Times, UInt},
+    values::{Count, Expect, GivesAnything, Lines, Note, Number, Seed, TaskRef, Times, UInt},
 };
 
 macro_rules! object {
@@ -157,15 +157,38 @@ object! {
 }
 
 object! {
-    /// A failure armed at the start of a run.
+    /// A failure, or a signal, armed at the start of a run.
     FaultText {
-        alloc: AllocKind,
+        alloc: Option<AllocKind>,
+        kill: Option<TaskRef>,
+        enter: Option<String>,
         nth: Option<Number<1, { i64::MAX }>>,
-        #[serde(default)]
-        times: Times,
+        times: Option<Times>,
         #[serde(default, rename = "note")]
         _note: Note,
     }
+}
+
+object! {
+    /// Every allocation fails in turn.
+    SweepText {
+        alloc: AllocKind,
+        #[serde(default)]
+        from: SweepFrom,
+        #[serde(default, rename = "note")]
+        _note: Note,
+    }
+}
+
+/// Where a sweep begins to count allocations.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SweepFrom {
+    /// Where tasks begin.
+    #[default]
+    Tasks,
+    /// Where `setup` begins.
+    Setup,
 }
 
 object! {
@@ -201,6 +224,7 @@ object! {
         name: Option<String>,
         seed: Option<Seed>,
         schedule: Option<Lines>,
+        sweep: Option<SweepText>,
         patches: Option<Vec<String>>,
         #[serde(default)]
         findings: Vec<String>,

@@ -76,13 +76,13 @@ impl Scenario {
     /// A failure that never fires tests nothing.
     fn judge_faults(&self, world: &World, failures: &mut Vec<Failure>) {
         let mut by_place: BTreeMap<(Option<u32>, usize), (String, u64)> = BTreeMap::new();
-        for armed in world.armed() {
-            by_place.entry((armed.step, armed.index)).or_insert((armed.kind, 0)).1 += armed.fired;
+        for armed in world.faults().into_iter().filter(|armed| !armed.of_sweep) {
+            by_place.entry((armed.step, armed.index)).or_insert((armed.what, 0)).1 += armed.fired;
         }
-        for ((step, index), (kind, fired)) in by_place {
+        for ((step, index), (what, fired)) in by_place {
             if fired == 0 {
                 let which = if step.is_none() { format!("faults[{index}]: ") } else { String::new() };
-                let text = format!("{which}the failure of `{kind}` allocations never fired");
+                let text = format!("{which}{what} never fired");
                 failures.push(Failure { text, place: step.map(|step| self.place(step)) });
             }
         }

@@ -3,15 +3,16 @@
 
 use std::{cell::Cell, pin::Pin, rc::Rc, sync::Arc};
 
-use kernel::{Bus, Fault, Kernel, ListHead, NewTask, Op, Pointer, function};
+use kernel::{Bus, Kernel, ListHead, NewTask, Op, Pointer, function};
 use netns::{Credentials, Methods, NetNs, NetPtr, PernetOpsPtr, TaskPtr, UserNsPtr};
 
 use crate::{
     compile::level,
     events::{PERNET_EXIT, PERNET_EXIT_BATCH, PERNET_INIT},
     execute::Me,
+    format::SweepFrom,
     objects::NamedBarrier,
-    scenario::{Pernet, Run, Scenario},
+    scenario::{Fault, Pernet, Run, Scenario, Variant},
     world::{NamedCompletion, World},
 };
 
@@ -39,12 +40,12 @@ impl std::fmt::Debug for Started {
 /// # Panics
 ///
 /// If the machine has no memory for static data: less than any [`MachineConfig`](crate::MachineConfig) asks for.
-pub fn start(scenario: &Arc<Scenario>, run: &Run, bus: &Rc<Bus>) -> Started {
+pub fn start(scenario: &Arc<Scenario>, run: &Run, variant: Variant, bus: &Rc<Bus>) -> Started {
     let k = Kernel::new(bus);
     let machine = scenario.machine;
     let config = netns::Config { net_ns: machine.net_ns, max_net_namespaces: machine.max_net_namespaces };
     let ns = NetNs::new(k, config, run.patches.iter().copied().collect()).expect("memory for static data");
-    let world = World::new(scenario, ns);
+    let world = World::new(scenario, run, variant, ns);
     let of_main = world.clone();
     Started { world, main: Box::pin(async move { of_main.main().await }) }
 }
@@ -53,7 +54,9 @@ impl World {
     async fn main(self: Rc<Self>) {
         let scenario = self.scenario.clone();
         for (index, fault) in scenario.faults.iter().enumerate() {
-            self.arm(None, index, fault.kind(), fault.nth, fault.times);
+            if let Fault::Alloc { kind, nth, times } = fault {
+                self.arm(None, index, kind.kind(), *nth, *times);
+            }
         }
         if self.make_objects(&scenario).await.is_none() {
             return self.no_memory().await;
@@ -62,10 +65,17 @@ impl World {
             self.ns.net_ns_init().await;
         }
         self.make_user_namespaces(&scenario).await;
-        self.run_body(&scenario.setup.0, Me::default()).await;
+        self.sweep(SweepFrom::Setup);
+        if !self.leaves_out(SweepFrom::Setup) {
+            self.run_body(&scenario.setup.0, Me::default()).await;
+        }
         let mut made = Vec::new();
         for (index, task) in scenario.tasks.iter().enumerate() {
             made.push(if task.softirq { None } else { self.make_task(index).await });
+        }
+        self.sweep(SweepFrom::Tasks);
+        if self.variant == Variant::Before {
+            return;
         }
         // In one step, and the last: so they begin together.
         for (index, task_struct) in made.into_iter().enumerate() {
@@ -77,7 +87,7 @@ impl World {
 
     /// Simulated memory ends: not a case that the kernel knows.
     pub(crate) async fn no_memory(&self) {
-        self.k().bus.step(Op::Fault(Fault::OutOfMemory)).await;
+        self.k().bus.step(Op::Fault(kernel::Fault::OutOfMemory)).await;
     }
 
     /// What a module's static data would be.
@@ -161,7 +171,9 @@ impl World {
         });
         let name = self.k().bus.intern(&task.name);
         let new = NewTask { name, idle: None, cpu: task.cpu, softirq: task.softirq, task: steps };
-        self.tasks.borrow_mut()[index] = Some(self.k().bus.spawn(new));
+        let task = self.k().bus.spawn(new);
+        self.tasks.borrow_mut()[index] = Some(task);
+        self.arm_kills(index, task);
     }
 
     /// The methods of operations. They find the world only as long as somebody keeps it.
@@ -262,7 +274,7 @@ impl World {
     /// overflows the stack in the kernel ends the task here.
     async fn nest(&self) -> Option<Nested<'_>> {
         if self.depth.get() >= MAX_DEPTH {
-            self.k().bus.step(Op::Fault(Fault::EndlessLoop)).await;
+            self.k().bus.step(Op::Fault(kernel::Fault::EndlessLoop)).await;
             return None;
         }
         self.depth.set(self.depth.get() + 1);

@@ -8,8 +8,9 @@ use netns::{Patch, Subsystem};
 
 use crate::{
     body::{Body, CallbackBody, SelfBody},
+    bytes::AllocKind,
     check::{Path, StepPlace, path_of},
-    format::Preempt,
+    format::{Preempt, SweepFrom},
     schedule,
     source::Source,
     tally::ExpectedCount,
@@ -104,6 +105,8 @@ pub struct Run {
     pub name: String,
     /// Who decides.
     pub driver: Driver,
+    /// Which allocations fail in turn.
+    pub sweep: Option<Sweep>,
     /// What is changed of v4.11.
     pub patches: Vec<Patch>,
     /// The kinds of findings expected, exactly.
@@ -197,18 +200,39 @@ pub(crate) struct Task {
     pub(crate) steps: Body,
 }
 
-/// A failure that is armed at the start.
+/// What is armed at the start.
 #[derive(Clone, Debug)]
-pub(crate) struct Fault {
-    pub(crate) kind: String,
-    pub(crate) nth: u64,
-    pub(crate) times: Option<u64>,
+pub(crate) enum Fault {
+    /// An allocation fails.
+    Alloc { kind: AllocKind, nth: u64, times: Option<u64> },
+    /// A task is killed when it enters a function.
+    Kill { task: usize, function: String, nth: u64 },
 }
 
-impl Fault {
-    pub(crate) fn kind(&self) -> Option<&str> {
-        (self.kind != "any").then_some(self.kind.as_str())
+/// Allocations that fail one after the other, each in an execution of its own.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    pub(crate) kind: AllocKind,
+    pub(crate) from: SweepFrom,
+}
+
+impl Sweep {
+    /// All allocations that tasks make.
+    pub fn of_tasks() -> Self {
+        Sweep { kind: AllocKind("any".into()), from: SweepFrom::Tasks }
     }
+}
+
+/// What an execution does beside what its run says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// Nothing.
+    #[default]
+    Whole,
+    /// What a sweep begins with does not happen: how it was before.
+    Before,
+    /// This allocation of the sweep fails, counted from 1.
+    Fails(u64),
 }
 
 /// A scenario.

@@ -14,9 +14,10 @@ use netns::{Links, NetNs, NetPtr, PernetOpsPtr, UserNsPtr};
 
 use crate::{
     check::{INIT_NET, SELF},
+    format::SweepFrom,
     modules::Loaded,
     objects::{NamedBarrier, WaiterPtr},
-    scenario::Scenario,
+    scenario::{Fault, Run, Scenario, Sweep, Variant},
     values::Expected,
 };
 
@@ -81,15 +82,18 @@ impl Value {
     }
 }
 
-/// A failure that was armed.
+/// An allocation failure that was armed.
 #[derive(Clone, Debug)]
 pub(crate) struct Armed {
     /// The step that did it; none for those of the start.
     pub(crate) step: Option<u32>,
     /// Its place among those of the start.
     pub(crate) index: usize,
-    pub(crate) kind: String,
+    /// What it is, in words.
+    pub(crate) what: String,
     pub(crate) fired: u64,
+    /// Whether a sweep did it.
+    pub(crate) of_sweep: bool,
     /// Whether the kernel still has it.
     live: bool,
 }
@@ -122,6 +126,10 @@ pub struct World {
     more_failed: Cell<usize>,
     skipped: Cell<usize>,
     armed: RefCell<Vec<Armed>>,
+    /// Faults that kill, by their place, and the task that they kill.
+    kills: RefCell<Vec<(usize, TaskId)>>,
+    sweep: Option<Sweep>,
+    pub(crate) variant: Variant,
 }
 
 impl fmt::Debug for World {
@@ -131,7 +139,7 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    pub(crate) fn new(scenario: &Arc<Scenario>, ns: Rc<NetNs>) -> Rc<Self> {
+    pub(crate) fn new(scenario: &Arc<Scenario>, run: &Run, variant: Variant, ns: Rc<NetNs>) -> Rc<Self> {
         let scenario = scenario.clone();
         Rc::new_cyclic(|this| World {
             bindings: RefCell::new(vec![Value::Unbound; scenario.bindings.len()]),
@@ -152,6 +160,9 @@ impl World {
             more_failed: Cell::new(0),
             skipped: Cell::new(0),
             armed: RefCell::default(),
+            kills: RefCell::default(),
+            sweep: run.sweep.clone(),
+            variant,
             scenario,
             ns,
             this: this.clone(),
@@ -265,8 +276,52 @@ impl World {
             return self.fail(step, format!("more than {MAX_ARMED} failures are armed"));
         }
         self.k().faults.borrow_mut().arm(kind, nth, times);
-        let kind = kind.unwrap_or("any").to_owned();
-        self.armed.borrow_mut().push(Armed { step, index, kind, fired: 0, live: true });
+        let what = format!("the failure of `{}` allocations", kind.unwrap_or("any"));
+        self.armed.borrow_mut().push(Armed { step, index, what, fired: 0, of_sweep: false, live: true });
+    }
+    /// Lets the n-th allocation of a sweep fail, if this is where it begins to count.
+    pub(crate) fn sweep(&self, from: SweepFrom) {
+        if let (Some(sweep), Variant::Fails(nth)) = (&self.sweep, self.variant)
+            && sweep.from == from
+        {
+            self.arm(None, 0, sweep.kind.kind(), nth, Some(1));
+            if let Some(armed) = self.armed.borrow_mut().last_mut() {
+                armed.of_sweep = true;
+            }
+        }
+    }
+    /// Whether the failure of a sweep has fired.
+    pub fn sweep_has_fired(&self) -> bool {
+        self.armed().iter().any(|armed| armed.of_sweep && armed.fired > 0)
+    }
+    /// Whether what a sweep begins with is left out.
+    pub(crate) fn leaves_out(&self, from: SweepFrom) -> bool {
+        self.variant == Variant::Before && self.sweep.as_ref().is_some_and(|sweep| sweep.from == from)
+    }
+    /// Kills a task when it enters a function, if a fault says so.
+    pub(crate) fn arm_kills(&self, index: usize, task: TaskId) {
+        for (at, fault) in self.scenario.faults.iter().enumerate() {
+            if let Fault::Kill { task: of, function, nth } = fault
+                && *of == index
+            {
+                self.k().kill_at(task, function, *nth);
+                self.kills.borrow_mut().push((at, task));
+            }
+        }
+    }
+    /// Everything that was armed, in words, and how often it has fired.
+    pub(crate) fn faults(&self) -> Vec<Armed> {
+        let mut all = self.armed();
+        let left = self.k().kill_points_left();
+        for (index, task) in self.kills.borrow().iter() {
+            if let Some(Fault::Kill { task: of, function, nth }) = self.scenario.faults.get(*index) {
+                let name = self.scenario.tasks.get(*of).map_or("?", |task| task.name.as_str());
+                let what = format!("SIGKILL for {name} at {function}()#{nth}");
+                let fired = u64::from(!left.contains(&(*task, function.clone())));
+                all.push(Armed { step: None, index: *index, what, fired, of_sweep: false, live: false });
+            }
+        }
+        all
     }
     /// Disarms all failures; how often they have fired is kept.
     pub(crate) fn disarm(&self) {

@@ -9,7 +9,7 @@ use crate::{
     check::{Checker, Kind},
     diagnostic::{Diagnostic, list_of, similar},
     format::{EndText, OutcomeText, RunText, Text},
-    scenario::{Driver, ExpectedEnd, Outcome, Run},
+    scenario::{Driver, ExpectedEnd, Outcome, Run, Sweep},
     schedule,
     source::Seg,
     tally::{EVENTS, ExpectedCount},
@@ -68,6 +68,7 @@ pub(super) fn runs(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Run> {
         return vec![Run {
             name: "default".to_owned(),
             driver: Driver::First,
+            sweep: None,
             patches: default_patches,
             findings: Vec::new(),
             outcome: Outcome::Done,
@@ -161,7 +162,11 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[
     });
     let counts = counts.collect();
     let (findings, functions, events) = (run.findings, run.functions, run.events);
-    Run { name, driver, patches, findings, outcome, functions, events, counts, end }
+    let sweep = run.sweep.map(|mut sweep| {
+        cx.within([Seg::Key("sweep"), Seg::Key("alloc")], |cx| sweep.alloc.resolve(cx));
+        Sweep { kind: sweep.alloc, from: sweep.from }
+    });
+    Run { name, driver, sweep, patches, findings, outcome, functions, events, counts, end }
 }
 
 /// What an event begins with must be known; nothing else of it is.

@@ -88,7 +88,7 @@ pub(crate) fn run(scenario: &Arc<Scenario>, run: &Run) -> Happened {
     };
     let mut watch = Watch { inner, world: slot.clone(), tally: Tally::of(run) };
     let outcome = sim.run(&mut watch, |bus| {
-        let started = scenario::start(scenario, run, &bus);
+        let started = scenario::start(scenario, run, scenario::Variant::Whole, &bus);
         *slot.borrow_mut() = Some(started.world);
         started.main
     });

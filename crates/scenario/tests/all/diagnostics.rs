@@ -244,6 +244,24 @@ fn cases() -> Vec<(&'static str, String)> {
   }"#,
             ),
         ),
+        (
+            "S046 faults",
+            with(
+                r#"  "tasks": [{"name": "t"}],
+  "faults": [
+    {"nth": 2},
+    {"alloc": "net", "kill": "t", "enter": "setup_net"},
+    {"kill": "t", "enter": "setup_net", "times": 2},
+    {"kill": "t"},
+    {"kill": "u", "enter": "setup_net"}
+  ]"#,
+            ),
+        ),
+        ("S028 a sweep", with("  \"runs\": [{\"sweep\": {\"alloc\": \"nett\"}}]")),
+        (
+            "S008 where a sweep begins",
+            with("  \"runs\": [{\"sweep\": {\"alloc\": \"net\", \"from\": \"boot\"}}]"),
+        ),
         ("S008 a count that is none", with("  \"runs\": [{\"counts\": {\"free net\": \"once\"}}]")),
         (
             "S006 a count with a strange field",

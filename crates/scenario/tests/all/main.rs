@@ -3,6 +3,7 @@
 
 mod common;
 mod diagnostics;
+mod faults;
 mod robust;
 mod runs;
 mod subsystems;

@@ -351,7 +351,7 @@ fn a_run_leaves_nothing_behind() {
     let mut sim = machine_sim::Sim::new(crate::common::config(&scenario));
     let mut world = None;
     sim.run(&mut machine_sim::First, |bus| {
-        let started = scenario::start(&scenario, &scenario.runs[0], &bus);
+        let started = scenario::start(&scenario, &scenario.runs[0], scenario::Variant::Whole, &bus);
         world = Some(started.world);
         started.main
     });

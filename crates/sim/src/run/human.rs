@@ -71,6 +71,9 @@ fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<
         decider(&report.decider),
         report.hash,
     ))?;
+    if let Some(sweep) = &report.sweep {
+        out.line(&indented(&format!("sweep: {sweep}"), 7))?;
+    }
     if let Decider::Schedule(schedule) = &report.decider {
         let items = schedule.split([',', '\n', ';']).map(str::trim).filter(|item| !item.is_empty());
         let items: Vec<&str> = items.collect();

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `SIGKILL` at a point: when a task enters a function for the n-th time.
+
+use machine::{Effect, Function, TaskId};
+
+use crate::Kernel;
+
+/// Points where tasks are killed.
+#[derive(Debug, Default)]
+pub(crate) struct KillPoints(Vec<KillPoint>);
+
+#[derive(Debug)]
+struct KillPoint {
+    task: TaskId,
+    function: String,
+    /// How often it has yet to be entered.
+    nth: u64,
+}
+
+impl Kernel {
+    /// Sends `SIGKILL` to a task at the moment when it enters `function` for the `nth` time from now, counted from 1.
+    pub fn kill_at(&self, task: TaskId, function: &str, nth: u64) {
+        self.kill_points.borrow_mut().0.push(KillPoint { task, function: function.to_owned(), nth });
+    }
+    /// The points that nobody has come to, in order: the task, the function.
+    pub fn kill_points_left(&self) -> Vec<(TaskId, String)> {
+        let points = self.kill_points.borrow();
+        let left = points.0.iter().filter(|point| point.nth > 0);
+        left.map(|point| (point.task, point.function.clone())).collect()
+    }
+    /// The running task enters a function.
+    #[track_caller]
+    pub(crate) fn pass_kill_points(&self, function: &Function) {
+        let mut points = self.kill_points.borrow_mut();
+        if points.0.is_empty() {
+            return;
+        }
+        let task = self.bus.current().task;
+        for point in &mut points.0 {
+            if point.nth > 0 && point.task == task && point.function == function.name {
+                point.nth -= 1;
+                if point.nth == 0 {
+                    self.bus.say(Effect::Kill(task));
+                }
+            }
+        }
+    }
+}
