@@ -293,10 +293,13 @@ impl<'w, W: Driver> Watching<'w, W> {
             findings: Vec::new(),
         }
     }
+    fn is_shown(&self) -> bool {
+        self.world.get().is_none_or(|world| world.is_shown())
+    }
     /// Tells those who watch what an event means, if it has a meaning to scenarios.
-    fn tell(&mut self, effect: &Effect) {
+    fn tell(&mut self, effect: &Effect, is_shown: bool) {
         let text = self.world.get().and_then(|world| self.tally.happens(world, effect));
-        if let Some(text) = text {
+        if let Some(text) = text.filter(|_| is_shown) {
             (self.in_words)(self.watcher, &text);
         }
     }
@@ -304,7 +307,9 @@ impl<'w, W: Driver> Watching<'w, W> {
 
 impl<W: Driver> Driver for Watching<'_, W> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
-        self.watcher.choose(choice);
+        if self.is_shown() {
+            self.watcher.choose(choice);
+        }
         self.driver.choose(choice)
     }
     fn happened(&mut self, event: &Event) {
@@ -314,9 +319,12 @@ impl<W: Driver> Driver for Watching<'_, W> {
         }
         self.cpus[task] = event.current.cpu;
         self.driver.happened(event);
-        self.watcher.happened(event);
+        let is_shown = self.is_shown();
+        if is_shown {
+            self.watcher.happened(event);
+        }
         if let What::Effect(effect) = &event.what {
-            self.tell(effect);
+            self.tell(effect, is_shown);
         }
     }
     fn found(&mut self, finding: &Finding) {

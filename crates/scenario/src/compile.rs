@@ -47,6 +47,7 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
         title: text.title,
         note: text.note,
         machine,
+        timeline: text.timeline,
         runs,
         boot: text.boot,
         user_namespaces,

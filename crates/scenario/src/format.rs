@@ -38,6 +38,8 @@ object! {
         title: String,
         machine: Option<MachineText>,
         #[serde(default)]
+        timeline: Shown,
+        #[serde(default)]
         user_namespaces: Members<UserNsText>,
         #[serde(default)]
         pernet: Members<PernetText>,
@@ -59,6 +61,19 @@ object! {
 
 pub(crate) fn yes() -> bool {
     true
+}
+
+/// Which part of a run is the story.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// All of it.
+    #[default]
+    All,
+    /// What happens from where the tasks begin.
+    Tasks,
+    /// Only how it ends.
+    Nothing,
 }
 
 object! {
@@ -224,6 +239,7 @@ object! {
         name: Option<String>,
         seed: Option<Seed>,
         schedule: Option<Lines>,
+        tasks: Option<Vec<String>>,
         sweep: Option<SweepText>,
         patches: Option<Vec<String>>,
         #[serde(default)]

@@ -38,7 +38,7 @@ pub use diagnostic::{Diagnostic, Label};
 pub use end::{EndState, NamespaceState, SocketState, TaskState, UcountState};
 pub use essence::Essence;
 pub use events::{PERNET_EXIT, PERNET_EXIT_BATCH, PERNET_INIT, event_text};
-pub use format::Preempt;
+pub use format::{Preempt, Shown};
 pub use judge::Failure;
 pub use netns::SUBSYSTEMS;
 pub use program::{Started, start};

@@ -71,15 +71,17 @@ impl World {
         }
         let mut made = Vec::new();
         for (index, task) in scenario.tasks.iter().enumerate() {
-            made.push(if task.softirq { None } else { self.make_task(index).await });
+            let is_process = !task.softirq && self.has_task(index);
+            made.push(if is_process { self.make_task(index).await } else { None });
         }
         self.sweep(SweepFrom::Tasks);
         if self.variant == Variant::Before {
             return;
         }
+        self.begun.set(true);
         // In one step, and the last: so they begin together.
         for (index, task_struct) in made.into_iter().enumerate() {
-            if task_struct.is_some() || scenario.tasks[index].softirq {
+            if task_struct.is_some() || scenario.tasks[index].softirq && self.has_task(index) {
                 self.start_task(index, task_struct);
             }
         }

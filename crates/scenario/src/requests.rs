@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Steps about netlink.
 
+use std::collections::BTreeSet;
+
 use netns::{FIRST_PAGE, NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetNs, NetPtr, NetlinkCallback, Request};
 
 use crate::{
@@ -126,14 +128,25 @@ impl World {
             pages += 1;
             ids.extend(NetNs::ids_of_page(&page.data));
         }
-        if let Some(expected) = &s.ids {
+        let reported: BTreeSet<i32> = ids.iter().copied().collect();
+        let there = self.ns.nsids_of(net).into_iter().map(|(id, _)| id);
+        let missing: Vec<i32> = there.filter(|id| !reported.contains(id)).collect();
+        let is_twice = |id: &i32| ids.iter().filter(|other| *other == id).count() > 1;
+        let twice: Vec<i32> = reported.iter().copied().filter(is_twice).collect();
+        for (what, expected, got) in
+            [("ids", &s.ids, &ids), ("missing", &s.missing, &missing), ("twice", &s.twice, &twice)]
+        {
+            let Some(expected) = expected else { continue };
             let expected: Vec<i32> = expected.iter().map(|id| id.i32()).collect();
-            if ids != expected {
-                self.fail(Some(step.place), format!("ids: expected {expected:?}, got {ids:?}"));
+            if *got != expected {
+                self.fail(Some(step.place), format!("{what}: expected {expected:?}, got {got:?}"));
             }
         }
-        if let Some(expected) = s.pages.filter(|expected| expected.0 != pages) {
-            self.fail(Some(step.place), format!("pages: expected {}, got {pages}", expected.0));
+        let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        for (what, expected, got) in [("count", s.count, count), ("pages", s.pages, pages)] {
+            if let Some(expected) = expected.filter(|expected| expected.0 != got) {
+                self.fail(Some(step.place), format!("{what}: expected {}, got {got}", expected.0));
+            }
         }
     }
 

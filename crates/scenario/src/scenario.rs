@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A scenario that was read and found good.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use machine::Slab;
 use netns::{Patch, Subsystem};
@@ -10,7 +13,7 @@ use crate::{
     body::{Body, CallbackBody, SelfBody},
     bytes::AllocKind,
     check::{Path, StepPlace, path_of},
-    format::{Preempt, SweepFrom},
+    format::{Preempt, Shown, SweepFrom},
     schedule,
     source::Source,
     tally::ExpectedCount,
@@ -105,6 +108,8 @@ pub struct Run {
     pub name: String,
     /// Who decides.
     pub driver: Driver,
+    /// The tasks that there are, by their places; none for all.
+    pub(crate) tasks: Option<BTreeSet<usize>>,
     /// Which allocations fail in turn.
     pub sweep: Option<Sweep>,
     /// What is changed of v4.11.
@@ -244,6 +249,8 @@ pub struct Scenario {
     pub note: String,
     /// The machine it runs on.
     pub machine: MachineConfig,
+    /// Which part of a run is the story.
+    pub timeline: Shown,
     /// What is run, and what is expected; at least one.
     pub runs: Vec<Run>,
     pub(crate) boot: bool,

@@ -336,6 +336,9 @@ steps! {
         net = "net": NetRef,
         room = "room": Option<Room>,
         ids = "ids": Option<Vec<Int>>,
+        count = "count": Option<UInt>,
+        missing = "missing": Option<Vec<Int>>,
+        twice = "twice": Option<Vec<Int>>,
         pages = "pages": Option<UInt>,
     }
     /// A netlink socket that hears of ids.

@@ -3,7 +3,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     rc::{Rc, Weak},
     sync::Arc,
@@ -14,7 +14,7 @@ use netns::{Links, NetNs, NetPtr, PernetOpsPtr, UserNsPtr};
 
 use crate::{
     check::{INIT_NET, SELF},
-    format::SweepFrom,
+    format::{Shown, SweepFrom},
     modules::Loaded,
     objects::{NamedBarrier, WaiterPtr},
     scenario::{Fault, Run, Scenario, Sweep, Variant},
@@ -118,6 +118,8 @@ pub struct World {
     pub(crate) waiters: RefCell<BTreeMap<usize, Vec<WaiterPtr>>>,
     /// Methods of pernet operations that are running.
     pub(crate) depth: Cell<usize>,
+    /// Whether the tasks have begun.
+    pub(crate) begun: Cell<bool>,
     /// Steps that announced nothing.
     pub(crate) silent: Cell<u64>,
     /// For new processes, sockets and requests.
@@ -129,6 +131,8 @@ pub struct World {
     /// Faults that kill, by their place, and the task that they kill.
     kills: RefCell<Vec<(usize, TaskId)>>,
     sweep: Option<Sweep>,
+    /// The tasks that there are; none for all.
+    chosen: Option<BTreeSet<usize>>,
     pub(crate) variant: Variant,
 }
 
@@ -154,6 +158,7 @@ impl World {
             barriers: RefCell::default(),
             waiters: RefCell::default(),
             depth: Cell::new(0),
+            begun: Cell::new(false),
             silent: Cell::new(0),
             next: Cell::new(1000),
             failed: RefCell::default(),
@@ -162,6 +167,7 @@ impl World {
             armed: RefCell::default(),
             kills: RefCell::default(),
             sweep: run.sweep.clone(),
+            chosen: run.tasks.clone(),
             variant,
             scenario,
             ns,
@@ -171,6 +177,18 @@ impl World {
     /// The scenario.
     pub fn scenario(&self) -> &Scenario {
         &self.scenario
+    }
+    /// Whether there is this task.
+    pub(crate) fn has_task(&self, index: usize) -> bool {
+        self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&index))
+    }
+    /// Whether what happens now is part of the story.
+    pub fn is_shown(&self) -> bool {
+        match self.scenario.timeline {
+            Shown::All => true,
+            Shown::Tasks => self.begun.get(),
+            Shown::Nothing => false,
+        }
     }
     /// The network-namespace subsystem of the run.
     pub fn ns(&self) -> &Rc<NetNs> {

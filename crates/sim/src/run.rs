@@ -90,7 +90,7 @@ impl<'a> Session<'a> {
             match self.arguments.message_format {
                 Format::Json => Self::json(loaded, &lab, &report, &verdict, out)?,
                 Format::Human if self.detailed => {
-                    human::run(&lab, &report, &timeline, &verdict, out)?;
+                    human::run(&lab, &report, &timeline, &verdict, self.arguments.verbose, out)?;
                 }
                 Format::Human => {}
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Runs, and what they expect, with everything looked up that is referred to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netns::Patch;
 
@@ -68,6 +68,7 @@ pub(super) fn runs(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Run> {
         return vec![Run {
             name: "default".to_owned(),
             driver: Driver::First,
+            tasks: None,
             sweep: None,
             patches: default_patches,
             findings: Vec::new(),
@@ -166,7 +167,33 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[
         cx.within([Seg::Key("sweep"), Seg::Key("alloc")], |cx| sweep.alloc.resolve(cx));
         Sweep { kind: sweep.alloc, from: sweep.from }
     });
-    Run { name, driver, sweep, patches, findings, outcome, functions, events, counts, end }
+    let tasks = run.tasks.map(|names| chosen_tasks(cx, &names));
+    Run { name, driver, tasks, sweep, patches, findings, outcome, functions, events, counts, end }
+}
+
+/// The places of tasks. The name of a task that has copies stands for all of them.
+fn chosen_tasks(cx: &mut Checker<'_>, names: &[String]) -> BTreeSet<usize> {
+    let known = cx.names_of(Kind::Task);
+    let mut chosen = BTreeSet::new();
+    for (index, name) in names.iter().enumerate() {
+        let is_copy = |known: &&String| {
+            let copy = known.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('-'));
+            copy.is_some_and(|copy| copy.bytes().all(|digit| digit.is_ascii_digit()))
+        };
+        let copies: Vec<&String> = match known.contains(name) {
+            true => Vec::new(),
+            false => known.iter().filter(is_copy).collect(),
+        };
+        cx.within([Seg::Key("tasks"), Seg::Index(index)], |cx| {
+            if copies.is_empty() {
+                chosen.insert(cx.resolve(Kind::Task, name) as usize);
+            }
+            chosen.extend(
+                copies.into_iter().filter_map(|copy| cx.slot(Kind::Task, copy)).map(|slot| slot as usize),
+            );
+        });
+    }
+    chosen
 }
 
 /// What an event begins with must be known; nothing else of it is.

@@ -257,6 +257,12 @@ fn cases() -> Vec<(&'static str, String)> {
   ]"#,
             ),
         ),
+        (
+            "S021 a run without its task",
+            with(
+                "  \"tasks\": [{\"name\": \"put\", \"copies\": 2}],\n  \"runs\": [{\"tasks\": [\"put\", \"put-2\", \"puts\"]}]",
+            ),
+        ),
         ("S028 a sweep", with("  \"runs\": [{\"sweep\": {\"alloc\": \"nett\"}}]")),
         (
             "S008 where a sweep begins",

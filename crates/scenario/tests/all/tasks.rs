@@ -74,6 +74,20 @@ fn barriers() {
     );
 }
 
+#[test]
+fn some_tasks_only() {
+    clean(
+        r#""tasks": [{"name": "a", "copies": 3, "steps": [{"copy_net_ns": {"as": "n"}}]},
+            {"name": "b", "steps": [{"copy_net_ns": {"as": "m"}}, {"get_net_ns_by_pid": {"pid": "a-1", "as": "of_a"}}]},
+            {"name": "c", "context": "softirq", "cpu": 0, "steps": [{"get_net": {"net": "init_net"}}]}],
+        "runs": [{"name": "all", "counts": {"alloc net": 4, "enter get_net": {"at_least": 1}},
+                "end": {"results": {"of_a": true}}},
+            {"name": "a", "tasks": ["a"], "counts": {"alloc net": 3}},
+            {"name": "one", "tasks": ["a-2", "b"], "counts": {"alloc net": 2}, "end": {"results": {"n[2]": true}}},
+            {"name": "none", "tasks": [], "counts": {"alloc net": 0, "enter get_net": 0}}]"#,
+    );
+}
+
 /// A delay is where others may run.
 #[test]
 fn delays() {

@@ -14,6 +14,8 @@ use crate::{
 /// What people read has so many columns; a timeline may need some more.
 const WIDTH: usize = 100;
 const TIMELINE_WIDTH: usize = 120;
+/// So many lines of what is left are shown where not everything is.
+const END_LINES: usize = 60;
 
 /// What a scenario is about.
 pub(crate) fn title(loaded: &Loaded, out: &mut Out) -> Result<(), Stop> {
@@ -32,6 +34,7 @@ pub(crate) fn run(
     report: &RunReport,
     timeline: &Timeline,
     verdict: &Verdict,
+    is_verbose: bool,
     out: &mut Out,
 ) -> Result<(), Stop> {
     let paint = out.paint;
@@ -49,8 +52,17 @@ pub(crate) fn run(
         out.line(&report::finding::text(lab.bus(), &found.finding, found.cpu))?;
     }
     out.line(&paint.heading("At the end:"))?;
-    for line in report.end_state.to_string().lines() {
-        out.line(&format!("  {line}"))?;
+    let end_state = report.end_state.to_string();
+    let lines: Vec<&str> = end_state.lines().collect();
+    let is_long = lines.len() > END_LINES && !is_verbose;
+    let (first, last) = if is_long { (END_LINES / 2, lines.len() - END_LINES / 2) } else { (0, 0) };
+    for (at, line) in lines.iter().enumerate() {
+        if at == first && first < last {
+            out.line(&format!("  ... {} more are left out here ...", last - first))?;
+        }
+        if !(first..last).contains(&at) {
+            out.line(&format!("  {line}"))?;
+        }
     }
     out.line("")?;
     verdict_line(report, verdict, out)
