@@ -25,6 +25,11 @@ impl Clone for Body {
 }
 
 impl Body {
+    /// How many steps there are, those in steps counted.
+    pub(crate) fn count(&self) -> usize {
+        let inside = |step: &Step| step.action.steps().map_or(0, Body::count);
+        self.0.iter().map(|step| 1 + inside(step)).sum()
+    }
     /// The same steps, for a callback, which outlives the step that posts it.
     pub(crate) fn share(&self) -> Self {
         Body(self.0.clone())

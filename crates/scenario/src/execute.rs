@@ -22,6 +22,8 @@ pub(crate) struct Me {
     pub(crate) net: Option<NetPtr>,
     /// The module whose code it is.
     pub(crate) module: Option<usize>,
+    /// How many functions of modules load or unload others around it.
+    pub(crate) depth: u32,
 }
 
 /// So many steps may announce nothing; each one beyond is an operation: otherwise nothing would limit them.
@@ -336,11 +338,11 @@ impl World {
                 self.library_step(step, me).await;
             }
             Action::LoadModule(s) => {
-                let got = self.load_module(s.module.name.index()).await;
+                let got = self.load_module(s.module.name.index(), me).await;
                 self.gives(step, &s.expect, Value::of_int(got));
             }
             Action::UnloadModule(s) => {
-                let got = self.unload_module(s.module.name.index()).await;
+                let got = self.unload_module(s.module.name.index(), me).await;
                 self.gives(step, &s.expect, Value::of_int(got));
             }
             Action::Delay(s) => k.sleep(s.time.0).await,

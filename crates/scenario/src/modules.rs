@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use kernel::{EEXIST, ENOENT, ENOMEM, Gfp, Plain, Pointer, function, object};
+use kernel::{EBUSY, EEXIST, ENOENT, ENOMEM, Fault, Gfp, Op, Plain, Pointer, function, object};
 use netns::{Links, Methods, PernetIdPtr, PernetOpsPtr};
 
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
     scenario::{Module, Pernet, Used},
     world::World,
 };
+
+/// Functions of modules that load and unload each other.
+const MAX_DEPTH: u32 = 4;
 
 object! {
     /// The core memory of a module.
@@ -30,6 +33,8 @@ pub(crate) struct Loaded {
     pub(crate) at: Option<ModulePtr>,
     /// Whether it is there now.
     pub(crate) live: bool,
+    /// Whether it is being loaded or unloaded.
+    pub(crate) busy: bool,
 }
 
 impl World {
@@ -46,17 +51,19 @@ impl World {
 
     /// `load_module()`: allocates its memory, and runs its init function, which registers its operations. 0, or an
     /// error. Process context; sleeps.
-    pub(crate) async fn load_module(&self, index: usize) -> i32 {
+    pub(crate) async fn load_module(&self, index: usize, me: Me) -> i32 {
         let k = self.k();
         let scenario = self.scenario.clone();
         let Some(module) = scenario.modules.get(index) else { return ENOENT.negated() };
         let _f = k.enter(function!("load_module"), 0);
-        if self.modules.borrow()[index].live {
-            return EEXIST.negated();
+        let state = self.modules.borrow()[index];
+        if state.busy || state.live {
+            return if state.busy { EBUSY.negated() } else { EEXIST.negated() };
         }
+        let Some(me) = self.function_of(index, me).await else { return 0 };
         let Some(at) = k.kzalloc::<ModulePtr>("module", Gfp::Kernel).await else { return ENOMEM.negated() };
         k.bus.name_object(at.addr(), &module.name);
-        self.modules.borrow_mut()[index] = Loaded { at: Some(at), live: true };
+        self.modules.borrow_mut()[index] = Loaded { at: Some(at), live: true, busy: true };
         self.link(index, at.addr());
         for (ops, _) in &module.ops {
             if self.make_operations(*ops, &scenario.pernet[*ops]).await.is_none() {
@@ -69,8 +76,8 @@ impl World {
             self.free_module(index, module).await;
             return error;
         }
-        let me = Me { net: None, module: Some(index) };
         self.run_body(&module.init.0.0, me).await;
+        self.modules.borrow_mut()[index].busy = false;
         0
     }
 
@@ -103,17 +110,20 @@ impl World {
 
     /// `delete_module()`: runs its exit function, which unregisters its operations and may wait for callbacks, and
     /// frees it. 0, or an error. Process context; sleeps.
-    pub(crate) async fn unload_module(&self, index: usize) -> i32 {
+    pub(crate) async fn unload_module(&self, index: usize, me: Me) -> i32 {
         let k = self.k();
         let scenario = self.scenario.clone();
         let Some(module) = scenario.modules.get(index) else { return ENOENT.negated() };
         let _f = k.enter(function!("delete_module"), 0);
-        if !self.modules.borrow()[index].live {
-            return ENOENT.negated();
+        let state = self.modules.borrow()[index];
+        if state.busy || !state.live {
+            return if state.busy { EBUSY.negated() } else { ENOENT.negated() };
         }
+        let Some(me) = self.function_of(index, me).await else { return 0 };
+        self.modules.borrow_mut()[index].busy = true;
         self.link(index, kernel::Addr::NULL);
         self.call_module(Some(index)).await;
-        self.run_body(&module.exit.0.0, Me { net: None, module: Some(index) }).await;
+        self.run_body(&module.exit.0.0, me).await;
         if module.unregister {
             self.unregister(&module.ops).await;
         }
@@ -128,9 +138,9 @@ impl World {
     async fn free_module(&self, index: usize, module: &Module) {
         let k = self.k();
         let _f = k.enter(function!("free_module"), 0);
-        let loaded = std::mem::take(&mut self.modules.borrow_mut()[index].live);
         let at = self.modules.borrow()[index].at;
-        if let Some(at) = at.filter(|_| loaded) {
+        self.modules.borrow_mut()[index] = Loaded { at, live: false, busy: false };
+        if let Some(at) = at {
             for (ops, _) in &module.ops {
                 if let Some(registered) = self.operations(*ops) {
                     let id: PernetIdPtr =
@@ -142,6 +152,16 @@ impl World {
             }
             k.kfree(at.addr());
         }
+    }
+
+    /// Who runs in a function of a module. Modules that load modules that load modules do not go on for ever: what
+    /// overflows the stack in the kernel ends the task here.
+    async fn function_of(&self, module: usize, me: Me) -> Option<Me> {
+        if me.depth >= MAX_DEPTH {
+            self.k().bus.step(Op::Fault(Fault::EndlessLoop)).await;
+            return None;
+        }
+        Some(Me { net: None, module: Some(module), depth: me.depth + 1 })
     }
 
     /// Whoever uses a module finds it there from now on.

@@ -78,9 +78,15 @@ impl World {
                 k.kfree_rcu(object.addr(), object.rcu()).await;
             }
             Action::Read(s) => {
-                need!(self, self.object(&s.object)).data().read(k).await;
+                let object = need!(self, self.object(&s.object));
+                let _f = k.enter(function!("read_object"), object.addr().to_value());
+                object.data().read(k).await;
             }
-            Action::Write(s) => need!(self, self.object(&s.object)).data().write(k, 1).await,
+            Action::Write(s) => {
+                let object = need!(self, self.object(&s.object));
+                let _f = k.enter(function!("write_object"), object.addr().to_value());
+                object.data().write(k, 1).await;
+            }
             _ => {}
         }
     }

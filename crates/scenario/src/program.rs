@@ -240,7 +240,7 @@ impl World {
             _ => {}
         }
         if let Some(body) = &pernet.init {
-            self.run_body(&body.0.0, Me { net: Some(net), module: pernet.module }).await;
+            self.run_body(&body.0.0, Me { net: Some(net), module: pernet.module, ..Me::default() }).await;
         }
         returns.unwrap_or(0)
     }
@@ -255,7 +255,7 @@ impl World {
             exit(self.ns.clone(), net).await;
         }
         if let Some(body) = &pernet.exit {
-            self.run_body(&body.0.0, Me { net: Some(net), module: pernet.module }).await;
+            self.run_body(&body.0.0, Me { net: Some(net), module: pernet.module, ..Me::default() }).await;
         }
     }
     async fn exit_batch(&self, index: usize, library: &Methods, list: ListHead) {
@@ -269,7 +269,7 @@ impl World {
             exit_batch(self.ns.clone(), list).await;
         }
         if let Some(body) = &pernet.exit_batch {
-            self.run_body(&body.0.0, Me { net: None, module: pernet.module }).await;
+            self.run_body(&body.0.0, Me { module: pernet.module, ..Me::default() }).await;
         }
     }
     /// A method begins. Only where `net_mutex` is released in one can it call another, and that without end: what

@@ -517,6 +517,17 @@ steps! {
 }
 
 impl Action {
+    /// The steps that it has.
+    pub(crate) fn steps(&self) -> Option<&Body> {
+        match self {
+            Action::RcuRead(step) => Some(&step.steps),
+            Action::CallRcu(step) => Some(&step.steps),
+            Action::Loop(step) => Some(&step.steps),
+            Action::ForEachNet(step) => Some(&step.steps.0),
+            Action::ForEachNetRcu(step) => Some(&step.steps.0),
+            _ => None,
+        }
+    }
     /// Whether it is about the running process.
     pub(crate) fn needs_process(&self) -> bool {
         match self {

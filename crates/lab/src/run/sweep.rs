@@ -15,6 +15,9 @@ use super::{Execution, Lab, RunOptions};
 /// More would not be a textbook case.
 const MAX_FAILURES: u64 = 10_000;
 
+/// Operations of all executions of a sweep.
+const MAX_STEPS: u64 = 100_000_000;
+
 /// What became of a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SweepReport {
@@ -85,8 +88,14 @@ impl Lab {
         let (whole, _) = self.try_variant(run, options, Variant::Whole)?;
         let whole = Essence::of(&whole.world);
         let mut report = SweepReport::default();
+        let mut steps = self.sim.steps();
         for nth in 1..=MAX_FAILURES {
+            if steps > MAX_STEPS {
+                report.bad.push(format!("the executions have more than {MAX_STEPS} operations in all"));
+                return Ok(report);
+            }
             let (done, failed) = self.try_variant(run, options, Variant::Fails(nth))?;
+            steps += self.sim.steps();
             if !done.world.sweep_has_fired() {
                 return Ok(report);
             }

@@ -3,7 +3,7 @@
 
 use super::user_ns;
 use crate::{
-    check::Checker,
+    check::{Checker, MAX_STEPS},
     diagnostic::Diagnostic,
     format::{ContextText, TaskText},
     scenario::Task,
@@ -32,10 +32,17 @@ pub(super) fn copies(cx: &mut Checker<'_>, tasks: Vec<TaskText>) -> Vec<TaskCopy
             all.push(TaskCopy { index, copy: None, name: text.name.clone(), text });
             continue;
         };
-        if all.len() + copies.usize() > MAX_TASKS {
-            let diagnostic = Diagnostic::new("S015", format!("there are more than {MAX_TASKS} tasks"));
+        let too_many = if all.len() + copies.usize() > MAX_TASKS {
+            Some(format!("there are more than {MAX_TASKS} tasks"))
+        } else if text.steps.count().saturating_mul(copies.usize()) > MAX_STEPS {
+            Some(format!("there are more than {MAX_STEPS} steps"))
+        } else {
+            None
+        };
+        if let Some(message) = too_many {
+            let diagnostic = Diagnostic::new("S015", message);
             let path = [Seg::Key("tasks"), Seg::Index(index), Seg::Key("copies")];
-            cx.within(path, |cx| cx.report(diagnostic.help("copies are tasks, too"), "too many"));
+            cx.within(path, |cx| cx.report(diagnostic.help("copies count"), "too many"));
             return all;
         }
         for copy in 1..=copies.u32() {

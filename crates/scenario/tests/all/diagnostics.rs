@@ -188,6 +188,13 @@ fn cases() -> Vec<(&'static str, String)> {
             ),
         ),
         (
+            "S015 too many steps in copies",
+            with(&format!(
+                "  \"tasks\": [{{\"name\": \"a\", \"copies\": 4096, \"steps\": [\n    {{\"loop\": {{\"times\": 1, \"steps\": [{}]}}}}\n  ]}}]",
+                ["{\"rcu_barrier\": {}}"; 250].join(",\n    ")
+            )),
+        ),
+        (
             "S020 in a copy, once",
             with(r#"  "tasks": [{"name": "a", "copies": 3, "steps": [{"put_net": {"net": "x"}}]}]"#),
         ),

@@ -108,6 +108,24 @@ fn a_module_whose_init_fails_is_not_loaded() {
     );
 }
 
+/// Modules that load each other come to an end.
+#[test]
+fn modules_that_load_modules() {
+    clean(
+        r#""modules": {"own": {"init": [{"load_module": {"module": "own", "expect": "-EBUSY"}}],
+            "exit": [{"unload_module": {"module": "own", "expect": "-EBUSY"}}]}},
+        "setup": [{"load_module": {"module": "own", "expect": 0}}, {"unload_module": {"module": "own", "expect": 0}}]"#,
+    );
+    let chain: Vec<String> = (0..9)
+        .map(|n| format!(r#""m{n}": {{"init": [{{"load_module": {{"module": "m{}"}}}}]}}"#, n + 1))
+        .collect();
+    clean(&format!(
+        r#""modules": {{{}, "m9": {{}}}}, "setup": [{{"load_module": {{"module": "m0"}}}}],
+        "runs": [{{"findings": ["endless-loop"], "counts": {{"alloc m": 0, "enter load_module": 5}}}}]"#,
+        chain.join(", ")
+    ));
+}
+
 /// A callback of a module that is gone: found without the barrier, and only then.
 #[test]
 fn callbacks_of_a_module() {
