@@ -109,8 +109,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("S033", "A task is bound to a CPU that the machine does not have."),
     (
         "S034",
-        "A softirq runs on one CPU, on behalf of nobody: it has no user, no namespaces and no files of its own. Whether \
-              it sleeps is seen when it runs: as in the kernel, that is a bug, not a mistake of the scenario.",
+        "A softirq runs on one CPU, on behalf of nobody: it has no user, no namespaces and no files of its own. \
+              Whether it sleeps is seen when it runs: that is a bug of the kernel, not of the scenario.",
     ),
     ("S035", "There is no such patch of v4.11."),
     ("S036", "The list of runs is empty, so that nothing would be run. Without the field there is one run."),
@@ -124,7 +124,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "S040",
         "An event that a run expects or counts begins with a word that no event begins with, or a count is \
-              expected to be at least more than it may be at most. Kernel functions are events, too: `enter cleanup_net`.",
+              expected to be at least more than it may be at most. Kernel functions are events: `enter cleanup_net`.",
     ),
     ("S041", "There is no such module under `modules`."),
     (

@@ -145,6 +145,7 @@ impl<'a> Session<'a> {
             recorded: &report.recorded,
             findings: report.findings.iter().map(|found| found.finding.code()).collect(),
             failures: verdict.failures.clone(),
+            sweep: report.sweep.as_ref().map(ToString::to_string),
             replay: &verdict.replay,
             end_state: end_state.lines().collect(),
         }))

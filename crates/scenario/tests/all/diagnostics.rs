@@ -190,7 +190,8 @@ fn cases() -> Vec<(&'static str, String)> {
         (
             "S015 too many steps in copies",
             with(&format!(
-                "  \"tasks\": [{{\"name\": \"a\", \"copies\": 4096, \"steps\": [\n    {{\"loop\": {{\"times\": 1, \"steps\": [{}]}}}}\n  ]}}]",
+                "  \"tasks\": [{{\"name\": \"a\", \"copies\": 4096, \"steps\": [\n    {{\"rcu_read\": \
+                 {{\"steps\": [{}]}}}}\n  ]}}]",
                 ["{\"rcu_barrier\": {}}"; 250].join(",\n    ")
             )),
         ),
@@ -267,7 +268,8 @@ fn cases() -> Vec<(&'static str, String)> {
         (
             "S021 a run without its task",
             with(
-                "  \"tasks\": [{\"name\": \"put\", \"copies\": 2}],\n  \"runs\": [{\"tasks\": [\"put\", \"put-2\", \"puts\"]}]",
+                r#"  "tasks": [{"name": "put", "copies": 2}],
+  "runs": [{"tasks": ["put", "put-2", "puts"]}]"#,
             ),
         ),
         ("S028 a sweep", with("  \"runs\": [{\"sweep\": {\"alloc\": \"nett\"}}]")),

@@ -44,7 +44,8 @@ fn rich() -> String {
     "exit": [{"nf_conntrack_helper_unregister": {"ops": "ct"}}]}},
   "timeline": "tasks", "faults": [{"kill": "b", "enter": "copy_net_ns", "nth": 2}, {"alloc": "skb", "times": 2}],
   "setup": [{"register_pernet_subsys": {"ops": "p"}}, {"register_pernet_device": {"ops": "lo"}},
-    {"load_module": {"module": "m", "expect": 0}}, {"copy_net_ns": {"as": "é"}}, {"dev_put": {"net": "é", "ops": "lo"}}],
+    {"load_module": {"module": "m", "expect": 0}}, {"copy_net_ns": {"as": "é"}},
+    {"dev_put": {"net": "é", "ops": "lo"}}],
   "tasks": [
     {"name": "a", "cpu": 1, "user_ns": "u", "steps": [{"unshare": {}}, {"open": {"as": "fd"}}, {"setns": {"fd": "fd"}},
       {"newnsid": {"net": "init_net", "nsid": -1, "fd": "fd", "expect": 0}}, {"dump": {"net": "init_net", "ids": [0]}},
@@ -56,9 +57,11 @@ fn rich() -> String {
       {"write": {"object": "o"}}, {"kfree_rcu": {"object": "o"}}, {"delay_work": {"until": "go"}},
       {"delay": {"time": 7}}, {"complete": {"name": "go"}}, {"unload_module": {"module": "m"}}]},
     {"name": "d", "context": "softirq", "cpu": 0, "steps": [{"netif_receive_skb": {"net": "init_net", "ops": "rx"}},
-      {"net_generic": {"net": "init_net", "ops": "p", "as": "data", "access": "write"}}, {"free": {"object": "data"}}]}],
+      {"net_generic": {"net": "init_net", "ops": "p", "as": "data", "access": "write"}},
+      {"free": {"object": "data"}}]}],
   "runs": [{"seed": 7, "sweep": {"alloc": "any"}, "tasks": ["a", "b", "c", "d"],
-      "counts": {"enter cleanup_net": {"at_most": 9}, "free net": 1}}, {"name": "s", "schedule": ["a until copy_net_ns", "b*3"], "findings": [],
+      "counts": {"enter cleanup_net": {"at_most": 9}, "free net": 1}},
+    {"name": "s", "schedule": ["a until copy_net_ns", "b*3"], "findings": [],
     "end": {"nsids": {"init_net": {"0": "init_net"}}}}]"#,
     )
     .replace('é', "e")

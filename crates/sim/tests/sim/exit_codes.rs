@@ -44,6 +44,24 @@ fn findings_are_expected_only_where_the_scenario_decides() {
 }
 
 #[test]
+fn a_sweep_has_a_line_and_can_be_taken_apart() {
+    let path = "scenarios/unshare-every-allocation-fails.json";
+    let called = sim(&["run", path]);
+    assert!(
+        called.stdout.contains("\n       sweep: 9 allocation failures, all undone\n"),
+        "{}",
+        called.stdout
+    );
+    let called = sim(&["run", path, "--message-format", "json"]);
+    assert!(called.stdout.contains("\"sweep\":\"9 allocation failures, all undone\""), "{}", called.stdout);
+    let called = sim(&["run", path, "--fail-nth", "3"]);
+    assert_eq!(called.code, Some(0), "{}", called.stdout);
+    assert!(called.stdout.contains("alloc_failed") || called.stdout.contains("fails"), "{}", called.stdout);
+    assert!(called.stdout.contains("--run sweep --fail-nth 3"), "{}", called.stdout);
+    assert_eq!(code(&["run", path, "--fail-nth", "0"]), 2);
+}
+
+#[test]
 fn usage() {
     assert_eq!(code(&[]), 2);
     assert_eq!(code(&["run"]), 2);
