@@ -139,5 +139,9 @@ pub const CODES: &[(&str, &str)] = &[
               size, and what it uses must be given where it uses something.",
     ),
     ("S045", "Pernet operations are part of one module at most."),
-    ("S046", "A fault is an allocation that fails, or a task that is killed when it enters a function."),
+    (
+        "S046",
+        "A fault is an allocation that fails, a task that is killed when it enters a function, or work that is held up, until \
+              a completion or for a time.",
+    ),
 ];

@@ -348,8 +348,13 @@ impl World {
             Action::Delay(s) => k.sleep(s.time.0).await,
             Action::Barrier(s) => self.meet(s.name.name.index(), s.tasks.usize()).await,
             Action::DelayWork(s) => {
-                let completion = self.completions.borrow().get(s.until.name.index()).copied();
-                self.delay_work(need!(self, completion)).await;
+                let until = match &s.until {
+                    Some(until) => {
+                        Some(need!(self, self.completions.borrow().get(until.name.index()).copied()))
+                    }
+                    None => None,
+                };
+                self.delay_work(until, s.time.map_or(0, |time| time.0)).await;
             }
         }
     }

@@ -164,10 +164,17 @@ impl World {
         Some(Me { net: None, module: Some(module), depth: me.depth + 1 })
     }
 
-    /// Whoever uses a module finds it there from now on.
+    /// Whoever uses a module finds it there from now on, or finds neither it nor its operations.
     fn link(&self, module: usize, at: kernel::Addr) {
         for (pernet, links) in self.scenario.pernet.iter().zip(self.links.borrow().iter()) {
-            if pernet.uses == Some(Used::Module(module)) {
+            let is_user = match pernet.uses {
+                Some(Used::Module(used)) => used == module,
+                Some(Used::Operations(used)) => {
+                    self.scenario.pernet[used].module == Some(module) && at.is_null()
+                }
+                None => false,
+            };
+            if is_user {
                 links.uses.set(at);
             }
         }

@@ -192,8 +192,8 @@ impl World {
         k.kfree(waiter.addr());
     }
 
-    /// Keeps the worker of cleanup passes busy until a completion: what is queued behind waits.
-    pub(crate) async fn delay_work(&self, until: NamedCompletion) {
+    /// Keeps the worker of cleanup passes busy until a completion, or for a time: what is queued behind waits.
+    pub(crate) async fn delay_work(&self, until: Option<NamedCompletion>, time: u64) {
         let k = self.k();
         let wq = self.ns.netns_wq();
         let bytes = DelayedWorkPtr::layout().cells() * 8;
@@ -205,8 +205,11 @@ impl World {
             let world = world.upgrade();
             Box::pin(async move {
                 if let Some(world) = world {
-                    let _f = world.k().enter(function!("delay_work"), until.addr().to_value());
-                    until.done().wait(world.k()).await;
+                    let _f = world.k().enter(function!("delay_work"), delaying.addr().to_value());
+                    match until {
+                        Some(until) => drop(until.done().wait(world.k()).await),
+                        None => world.k().sleep(time).await,
+                    }
                     world.k().kfree(delaying.addr());
                 }
             })

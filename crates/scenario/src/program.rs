@@ -99,14 +99,16 @@ impl World {
                 self.make_operations(index, pernet).await?;
             }
         }
-        for _ in &scenario.completions {
+        for name in &scenario.completions {
             let bytes = NamedCompletion::layout().cells() * 8;
             let completion = self.k().bus.alloc(NamedCompletion::layout(), bytes)?;
+            self.k().bus.name_object(completion, name);
             self.completions.borrow_mut().push(NamedCompletion::at(completion));
         }
-        for _ in &scenario.barriers {
+        for name in &scenario.barriers {
             let bytes = NamedBarrier::layout().cells() * 8;
             let barrier = self.k().bus.alloc(NamedBarrier::layout(), bytes)?;
+            self.k().bus.name_object(barrier, name);
             self.barriers.borrow_mut().push(NamedBarrier::at(barrier));
         }
         Some(())

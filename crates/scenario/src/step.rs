@@ -513,7 +513,10 @@ steps! {
         tasks = "tasks": Number<1, 4096>,
     }
     /// Keeps the worker of cleanup passes busy.
-    "delay_work" => DelayWork { until = "until": CompletionRef, }
+    "delay_work" => DelayWork {
+        until = "until": Option<CompletionRef>,
+        time = "time": Option<Time>,
+    }
 }
 
 impl Action {

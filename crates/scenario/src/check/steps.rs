@@ -44,6 +44,11 @@ impl Checker<'_> {
                 self.check_library(&step.ops, "connections with helpers", |of| of.uses == Uses::Module);
             }
             Action::Barrier(step) => self.check_barrier(step),
+            Action::DelayWork(step) if step.until.is_some() == step.time.is_some() => {
+                let diagnostic = Diagnostic::new("S046", "work is held up until a completion, or for a time");
+                let help = "add `\"until\": COMPLETION` or `\"time\": \"10ms\"`";
+                self.report_key(diagnostic.help(help), "until when?");
+            }
             _ if self.in_softirq && action.needs_process() => {
                 let diagnostic = Diagnostic::new("S034", "a softirq is no process");
                 let help =

@@ -272,6 +272,7 @@ fn cases() -> Vec<(&'static str, String)> {
   "runs": [{"tasks": ["put", "put-2", "puts"]}]"#,
             ),
         ),
+        ("S046 work without an end", steps(r#"{"delay_work": {}}, {"delay_work": {"time": 1}}"#)),
         ("S028 a sweep", with("  \"runs\": [{\"sweep\": {\"alloc\": \"nett\"}}]")),
         (
             "S008 where a sweep begins",

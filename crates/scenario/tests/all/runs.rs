@@ -14,6 +14,9 @@ fn the_reference_is_complete() {
     for step in scenario::STEPS {
         assert!(page.contains(&format!("`{step}`")), "{step}");
     }
+    for subsystem in scenario::SUBSYSTEMS {
+        assert!(page.contains(&format!("`{}`", subsystem.name)), "{}", subsystem.name);
+    }
     let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
     assert_eq!(failures(example.expect("an example")), Vec::<String>::new());
 }

@@ -108,6 +108,40 @@ fn a_module_whose_init_fails_is_not_loaded() {
     );
 }
 
+/// A helper's module makes connections forget it, or they call what is not there any more.
+#[test]
+fn helpers_of_connections() {
+    let text = |exit: &str, findings: &str| {
+        with(&format!(
+            r#""pernet": {{"ct": {{"library": "conntrack", "uses": "helper"}}}},
+            "modules": {{"helper": {{"exit": [{exit}]}}}},
+            "setup": [{{"register_pernet_subsys": {{"ops": "ct"}}}}, {{"load_module": {{"module": "helper"}}}},
+                {{"copy_net_ns": {{"as": "a"}}}}, {{"unload_module": {{"module": "helper"}}}},
+                {{"put_net": {{"net": "a"}}}}, {{"flush_netns_wq": {{}}}}],
+            "runs": [{{"findings": [{findings}]}}]"#
+        ))
+    };
+    let forget = r#"{"nf_conntrack_helper_unregister": {"ops": "ct"}}"#;
+    assert_eq!(failures(&text(forget, "")), Vec::<String>::new());
+    assert_eq!(failures(&text("", "\"kasan-use-after-free\"")), Vec::<String>::new());
+}
+
+/// What uses the operations of a module does without them while it is not loaded.
+#[test]
+fn operations_of_a_module_are_used_while_it_is_loaded() {
+    clean(
+        r#""pernet": {"hook": {"library": "netfilter-hook", "uses": "queue"}, "queue": {"id": true, "size": 8}},
+        "modules": {"nfqueue": {"subsys": ["queue"]}},
+        "setup": [{"register_pernet_subsys": {"ops": "hook"}},
+            {"copy_net_ns": {"as": "a"}}, {"put_net": {"net": "a"}}, {"flush_netns_wq": {}},
+            {"load_module": {"module": "nfqueue"}},
+            {"copy_net_ns": {"as": "b"}}, {"put_net": {"net": "b"}}, {"flush_netns_wq": {}},
+            {"copy_net_ns": {"as": "c"}}, {"unload_module": {"module": "nfqueue"}},
+            {"put_net": {"net": "c"}}, {"flush_netns_wq": {}}],
+        "runs": [{"counts": {"enter nf_unregister_net_hook": 3, "enter nfqnl_nf_hook_drop": 1}}]"#,
+    );
+}
+
 /// Modules that load each other come to an end.
 #[test]
 fn modules_that_load_modules() {

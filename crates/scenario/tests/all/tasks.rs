@@ -111,6 +111,10 @@ fn work_that_is_held_up() {
         "runs": [{"schedule": "kworker/netns, t", "end": {"namespaces": 1},
             "events": ["enter __put_net", "enter delay_work", "synchronize_rcu", "enter cleanup_net"]}]"#,
     );
+    clean(
+        r#""setup": [{"copy_net_ns": {"as": "a"}}, {"delay_work": {"time": "1s"}}, {"put_net": {"net": "a"}}],
+        "runs": [{"end": {"namespaces": 1}, "events": ["enter delay_work", "enter msleep", "enter cleanup_net"]}]"#,
+    );
 }
 
 #[test]
