@@ -4,6 +4,7 @@
 mod common;
 mod diagnostics;
 mod faults;
+mod random;
 mod robust;
 mod runs;
 mod subsystems;
