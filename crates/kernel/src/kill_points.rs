@@ -20,13 +20,12 @@ struct KillPoint {
 impl Kernel {
     /// Sends `SIGKILL` to a task at the moment when it enters `function` for the `nth` time from now, counted from 1.
     pub fn kill_at(&self, task: TaskId, function: &str, nth: u64) {
+        let nth = nth.max(1);
         self.kill_points.borrow_mut().0.push(KillPoint { task, function: function.to_owned(), nth });
     }
-    /// The points that nobody has come to, in order: the task, the function.
-    pub fn kill_points_left(&self) -> Vec<(TaskId, String)> {
-        let points = self.kill_points.borrow();
-        let left = points.0.iter().filter(|point| point.nth > 0);
-        left.map(|point| (point.task, point.function.clone())).collect()
+    /// Whether the task has come to each point, in order of arming.
+    pub fn kill_points_passed(&self) -> Vec<bool> {
+        self.kill_points.borrow().0.iter().map(|point| point.nth == 0).collect()
     }
     /// The running task enters a function.
     #[track_caller]

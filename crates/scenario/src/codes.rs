@@ -141,7 +141,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("S045", "Pernet operations are part of one module at most."),
     (
         "S046",
-        "A fault is an allocation that fails, a task that is killed when it enters a function, or work that is held up, until \
-              a completion or for a time.",
+        "A fault is an allocation that fails, a task that is killed when it enters a function, or work that is \
+              held up, until a completion or for a time.",
     ),
 ];

@@ -16,6 +16,7 @@ mod end;
 mod essence;
 mod events;
 mod execute;
+mod faults;
 mod format;
 mod judge;
 mod members;

@@ -14,18 +14,16 @@ use netns::{Links, NetNs, NetPtr, PernetOpsPtr, UserNsPtr};
 
 use crate::{
     check::{INIT_NET, SELF},
-    format::{Shown, SweepFrom},
+    faults::Armed,
+    format::Shown,
     modules::Loaded,
     objects::{NamedBarrier, WaiterPtr},
-    scenario::{Fault, Run, Scenario, Sweep, Variant},
+    scenario::{Run, Scenario, Sweep, Variant},
     values::Expected,
 };
 
 /// More failed expectations are counted, not kept.
 const MAX_FAILED: usize = 100;
-
-/// Failures that a run may arm.
-const MAX_ARMED: usize = 10_000;
 
 object! {
     /// A completion that tasks of the scenario share.
@@ -82,22 +80,6 @@ impl Value {
     }
 }
 
-/// An allocation failure that was armed.
-#[derive(Clone, Debug)]
-pub(crate) struct Armed {
-    /// The step that did it; none for those of the start.
-    pub(crate) step: Option<u32>,
-    /// Its place among those of the start.
-    pub(crate) index: usize,
-    /// What it is, in words.
-    pub(crate) what: String,
-    pub(crate) fired: u64,
-    /// Whether a sweep did it.
-    pub(crate) of_sweep: bool,
-    /// Whether the kernel still has it.
-    live: bool,
-}
-
 /// A run of a scenario. Callbacks hold it weakly: whoever started the run keeps it until the end.
 pub struct World {
     pub(crate) scenario: Arc<Scenario>,
@@ -127,10 +109,10 @@ pub struct World {
     failed: RefCell<Vec<(Option<u32>, String)>>,
     more_failed: Cell<usize>,
     skipped: Cell<usize>,
-    armed: RefCell<Vec<Armed>>,
-    /// Faults that kill, by their place, and the task that they kill.
-    kills: RefCell<Vec<(usize, TaskId)>>,
-    sweep: Option<Sweep>,
+    pub(crate) armed: RefCell<Vec<Armed>>,
+    /// Faults that kill, by their place, in the order in which the kernel was told.
+    pub(crate) kills: RefCell<Vec<usize>>,
+    pub(crate) sweep: Option<Sweep>,
     /// The tasks that there are; none for all.
     chosen: Option<BTreeSet<usize>>,
     pub(crate) variant: Variant,
@@ -280,81 +262,6 @@ impl World {
     /// What was not as expected while it ran, and how much more.
     pub(crate) fn failed(&self) -> (Vec<(Option<u32>, String)>, usize) {
         (self.failed.borrow().clone(), self.more_failed.get())
-    }
-
-    pub(crate) fn arm(
-        &self,
-        step: Option<u32>,
-        index: usize,
-        kind: Option<&str>,
-        nth: u64,
-        times: Option<u64>,
-    ) {
-        if self.armed.borrow().len() >= MAX_ARMED {
-            return self.fail(step, format!("more than {MAX_ARMED} failures are armed"));
-        }
-        self.k().faults.borrow_mut().arm(kind, nth, times);
-        let what = format!("the failure of `{}` allocations", kind.unwrap_or("any"));
-        self.armed.borrow_mut().push(Armed { step, index, what, fired: 0, of_sweep: false, live: true });
-    }
-    /// Lets the n-th allocation of a sweep fail, if this is where it begins to count.
-    pub(crate) fn sweep(&self, from: SweepFrom) {
-        if let (Some(sweep), Variant::Fails(nth)) = (&self.sweep, self.variant)
-            && sweep.from == from
-        {
-            self.arm(None, 0, sweep.kind.kind(), nth, Some(1));
-            if let Some(armed) = self.armed.borrow_mut().last_mut() {
-                armed.of_sweep = true;
-            }
-        }
-    }
-    /// Whether the failure of a sweep has fired.
-    pub fn sweep_has_fired(&self) -> bool {
-        self.armed().iter().any(|armed| armed.of_sweep && armed.fired > 0)
-    }
-    /// Whether what a sweep begins with is left out.
-    pub(crate) fn leaves_out(&self, from: SweepFrom) -> bool {
-        self.variant == Variant::Before && self.sweep.as_ref().is_some_and(|sweep| sweep.from == from)
-    }
-    /// Kills a task when it enters a function, if a fault says so.
-    pub(crate) fn arm_kills(&self, index: usize, task: TaskId) {
-        for (at, fault) in self.scenario.faults.iter().enumerate() {
-            if let Fault::Kill { task: of, function, nth } = fault
-                && *of == index
-            {
-                self.k().kill_at(task, function, *nth);
-                self.kills.borrow_mut().push((at, task));
-            }
-        }
-    }
-    /// Everything that was armed, in words, and how often it has fired.
-    pub(crate) fn faults(&self) -> Vec<Armed> {
-        let mut all = self.armed();
-        let left = self.k().kill_points_left();
-        for (index, task) in self.kills.borrow().iter() {
-            if let Some(Fault::Kill { task: of, function, nth }) = self.scenario.faults.get(*index) {
-                let name = self.scenario.tasks.get(*of).map_or("?", |task| task.name.as_str());
-                let what = format!("SIGKILL for {name} at {function}()#{nth}");
-                let fired = u64::from(!left.contains(&(*task, function.clone())));
-                all.push(Armed { step: None, index: *index, what, fired, of_sweep: false, live: false });
-            }
-        }
-        all
-    }
-    /// Disarms all failures; how often they have fired is kept.
-    pub(crate) fn disarm(&self) {
-        let fired = self.armed();
-        *self.armed.borrow_mut() = fired.into_iter().map(|armed| Armed { live: false, ..armed }).collect();
-        self.k().faults.borrow_mut().clear();
-    }
-    /// All failures that were armed, in order.
-    pub(crate) fn armed(&self) -> Vec<Armed> {
-        let mut all = self.armed.borrow().clone();
-        let faults = self.k().faults.borrow();
-        for (armed, (_, fired)) in all.iter_mut().filter(|armed| armed.live).zip(faults.fired()) {
-            armed.fired = fired;
-        }
-        all
     }
 
     /// Whether a value is what was expected. `me` is `self`.

@@ -38,6 +38,9 @@ fn faults_are_reported() {
             "default: faults[1]: SIGKILL for t at setup_net()#3 never fired",
         ]
     );
+    let twice = killed("net_alloc", 1, r#"{"copy_net_ns": {"as": "a"}}"#)
+        .replace("\"faults\": [", "\"faults\": [{\"kill\": \"t\", \"enter\": \"net_alloc\", \"nth\": 2}, ");
+    assert_eq!(failures(&twice), ["default: faults[0]: SIGKILL for t at net_alloc()#2 never fired"]);
     let scenario = good(&killed("net_alloc", 1, r#"{"copy_net_ns": {"as": "a"}}"#));
     let end = run(&scenario, &scenario.runs[0]).end;
     assert_eq!(end.faults, [("SIGKILL for t at net_alloc()#1".to_owned(), 1)]);
