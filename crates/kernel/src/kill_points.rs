@@ -29,11 +29,16 @@ impl Kernel {
     }
     /// The running task enters a function.
     #[track_caller]
+    #[inline]
     pub(crate) fn pass_kill_points(&self, function: &Function) {
-        let mut points = self.kill_points.borrow_mut();
-        if points.0.is_empty() {
-            return;
+        if !self.kill_points.borrow().0.is_empty() {
+            self.come_to(function);
         }
+    }
+    #[track_caller]
+    #[cold]
+    fn come_to(&self, function: &Function) {
+        let mut points = self.kill_points.borrow_mut();
         let task = self.bus.current().task;
         for point in &mut points.0 {
             if point.nth > 0 && point.task == task && point.function == function.name {

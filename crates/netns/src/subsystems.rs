@@ -3,6 +3,9 @@
 //!
 //! Each file stands for one of the kernel's, which it names. Private data has as many slots of 8 bytes as its size
 //! says; the subsystem looks it up by its id, as C does.
+//!
+//! A new one is a file with a constant of type [`Subsystem`] and functions named as in C, and a line in [`SUBSYSTEMS`]:
+//! scenarios, `sim list subsystems` and the tests of the library know it then.
 
 mod conntrack;
 mod loopback;
