@@ -306,6 +306,7 @@ impl World {
                 }
             }
             Action::CondResched(_) => {
+                k.bus.say(Effect::MightSleep("cond_resched"));
                 k.bus.step(Op::MightSleep("cond_resched")).await;
             }
             Action::Complete(s) => {
@@ -314,7 +315,9 @@ impl World {
             }
             Action::WaitForCompletion(s) => {
                 let completion = self.completions.borrow().get(s.name.name.index()).copied();
-                need!(self, completion).done().wait(k).await;
+                let completion = need!(self, completion);
+                k.bus.say(Effect::MightSleep("wait_for_completion"));
+                completion.done().wait(k).await;
             }
             Action::NetNsInit(_) => drop(ns.net_ns_init().await),
             Action::Newnsid(_)

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use kernel::{
-    Addr, Atomic, Completion, Gfp, Plain, Pointer, RcuFunc, RcuHead, Work, WorkFunc, function, object,
+    Addr, Atomic, Completion, Effect, Gfp, Plain, Pointer, RcuFunc, RcuHead, Work, WorkFunc, function, object,
 };
 use netns::PernetOpsPtr;
 
@@ -176,6 +176,7 @@ impl World {
         let k = self.k();
         let Some(named) = self.barriers.borrow().get(barrier).copied() else { return };
         let _f = k.enter(function!("barrier"), named.addr().to_value());
+        k.bus.say(Effect::MightSleep("barrier"));
         let Some(waiter) = k.bus.alloc(WaiterPtr::layout(), 8).map(WaiterPtr::at) else {
             return self.no_memory().await;
         };

@@ -46,6 +46,9 @@ fn softirqs() {
         r#"{"delay": {"time": "1ms"}}"#,
         r#"{"allocate": {"as": "o"}}"#,
         r#"{"synchronize_rcu": {}}"#,
+        r#"{"cond_resched": {}}"#,
+        r#"{"barrier": {"name": "b", "tasks": 1}}"#,
+        r#"{"complete": {"name": "c"}}, {"wait_for_completion": {"name": "c"}}"#,
     ] {
         assert_eq!(failures(&text(sleeps, "\"sleep-in-atomic\"")), Vec::<String>::new(), "{sleeps}");
     }
