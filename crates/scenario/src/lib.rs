@@ -31,6 +31,7 @@ mod source;
 mod step;
 mod tally;
 mod values;
+mod waiting;
 mod world;
 
 pub use after_setup::AfterSetup;

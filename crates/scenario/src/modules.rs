@@ -10,13 +10,15 @@ use netns::{Links, Methods, PernetIdPtr, PernetOpsPtr};
 
 use crate::{
     execute::Me,
-    objects::Text,
     scenario::{Module, Pernet, Used},
     world::World,
 };
 
 /// Functions of modules that load and unload each other.
 const MAX_DEPTH: u32 = 4;
+
+/// The first word of a module's core memory: its functions.
+type Text = Plain<kernel::Addr>;
 
 object! {
     /// The core memory of a module.
@@ -60,8 +62,12 @@ impl World {
         if state.busy || state.live {
             return if state.busy { EBUSY.negated() } else { EEXIST.negated() };
         }
+        self.modules.borrow_mut()[index].busy = true;
         let Some(me) = self.function_of(index, me).await else { return 0 };
-        let Some(at) = k.kzalloc::<ModulePtr>("module", Gfp::Kernel).await else { return ENOMEM.negated() };
+        let Some(at) = k.kzalloc::<ModulePtr>("module", Gfp::Kernel).await else {
+            self.modules.borrow_mut()[index].busy = false;
+            return ENOMEM.negated();
+        };
         k.bus.name_object(at.addr(), &module.name);
         self.modules.borrow_mut()[index] = Loaded { at: Some(at), live: true, busy: true };
         self.link(index, at.addr());
@@ -72,6 +78,7 @@ impl World {
         }
         let error = self.do_init_module(module).await;
         if error != 0 {
+            self.link(index, kernel::Addr::NULL);
             k.rcu_barrier().await;
             self.free_module(index, module).await;
             return error;
@@ -119,8 +126,8 @@ impl World {
         if state.busy || !state.live {
             return if state.busy { EBUSY.negated() } else { ENOENT.negated() };
         }
-        let Some(me) = self.function_of(index, me).await else { return 0 };
         self.modules.borrow_mut()[index].busy = true;
+        let Some(me) = self.function_of(index, me).await else { return 0 };
         self.link(index, kernel::Addr::NULL);
         self.call_module(Some(index)).await;
         self.run_body(&module.exit.0.0, me).await;

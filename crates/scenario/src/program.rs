@@ -11,8 +11,8 @@ use crate::{
     events::{PERNET_EXIT, PERNET_EXIT_BATCH, PERNET_INIT},
     execute::Me,
     format::SweepFrom,
-    objects::NamedBarrier,
     scenario::{Fault, Pernet, Run, Scenario, Variant},
+    waiting::NamedBarrier,
     world::{NamedCompletion, World},
 };
 

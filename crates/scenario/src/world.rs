@@ -17,9 +17,9 @@ use crate::{
     faults::Armed,
     format::Shown,
     modules::Loaded,
-    objects::{NamedBarrier, WaiterPtr},
     scenario::{Run, Scenario, Sweep, Variant},
     values::Expected,
+    waiting::{NamedBarrier, WaiterPtr},
 };
 
 /// More failed expectations are counted, not kept.
