@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::{
     layers, out, pairing, ported,
     repo::{self, Complaint, Verdict},
+    schema,
     step::{self, Step},
     tidy,
 };
@@ -27,6 +28,7 @@ struct Present {
 }
 
 const WASM: &str = "wasm32-wasip1";
+const SCHEMA: &str = "docs/scenario.schema.json is what sim schema prints";
 const NO_SIM: &str = "there is no sim crate yet";
 
 /// Runs every check; whether all passed.
@@ -51,6 +53,10 @@ fn plan(options: Options, present: Present) -> Vec<Step> {
         if options.no_test { test.skipped("--no-test") } else { test },
         // The table itself is for `cargo xtask ported`.
         Step::own("cargo xtask ported", |root| ported::run(root).map(|(_, verdict)| verdict)),
+        match present.sim {
+            true => Step::own(SCHEMA, schema::run),
+            false => Step::own(SCHEMA, schema::run).skipped(NO_SIM),
+        },
         Step::cargo(&[("RUSTDOCFLAGS", "-Dwarnings")], &["doc", "--workspace", "--no-deps"]),
         match present {
             Present { sim: false, .. } => wasm.skipped(NO_SIM),
@@ -113,6 +119,7 @@ mod tests {
                 "cargo clippy --workspace --all-targets -- -D warnings",
                 "cargo test --workspace",
                 "cargo xtask ported",
+                SCHEMA,
                 "RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps",
                 "cargo build --package sim --target wasm32-wasip1",
             ]
@@ -130,7 +137,7 @@ mod tests {
         let wasm = "cargo build --package sim --target wasm32-wasip1";
         assert_eq!(left_out(no_test, ALL), ["cargo test --workspace"]);
         assert_eq!(left_out(Options::default(), Present { wasm: false, ..ALL }), [wasm]);
-        assert_eq!(left_out(Options::default(), Present { sim: false, ..ALL }), [wasm]);
+        assert_eq!(left_out(Options::default(), Present { sim: false, ..ALL }), [SCHEMA, wasm]);
         let deep = Options { deep: true, ..Options::default() };
         assert_eq!(shown(deep, ALL).len(), all.len() + 1);
     }

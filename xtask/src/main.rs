@@ -10,6 +10,7 @@ mod out;
 mod pairing;
 mod ported;
 mod repo;
+mod schema;
 mod step;
 mod tidy;
 

@@ -30,6 +30,11 @@ impl Atomic {
     pub fn read(self, k: &Kernel) -> impl Future<Output = i64> {
         self.update(k, Update::Read, Order::Relaxed)
     }
+    /// `atomic_read_acquire()`
+    #[track_caller]
+    pub fn read_acquire(self, k: &Kernel) -> impl Future<Output = i64> {
+        self.update(k, Update::Read, Order::Acquire)
+    }
     /// `atomic_set()`. Orders nothing.
     #[track_caller]
     pub fn set(self, k: &Kernel, value: i64) -> impl Future<Output = ()> {

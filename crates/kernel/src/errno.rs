@@ -31,9 +31,11 @@ errnos! {
     EBADF = 9, "Bad file number.";
     EAGAIN = 11, "Try again.";
     ENOMEM = 12, "Out of memory.";
+    EACCES = 13, "Permission denied.";
     EBUSY = 16, "Device or resource busy.";
     EEXIST = 17, "File exists.";
     EINVAL = 22, "Invalid argument.";
+    EMFILE = 24, "Too many open files.";
     ENOSPC = 28, "No space left on device.";
     ERANGE = 34, "Math result not representable.";
     EMSGSIZE = 90, "Message too long.";

@@ -26,6 +26,13 @@ impl Field for Idr {
 /// The entries of one idr, by ascending id.
 pub(crate) type Table = Vec<(i32, Addr)>;
 
+/// The tables of all idrs, and the numbers of those that are not used.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    tables: Vec<Table>,
+    free: Vec<i64>,
+}
+
 /// Under the caller's lock. Suspends only for an oops.
 impl Idr {
     /// `idr_init()`
@@ -40,7 +47,7 @@ impl Idr {
     ///
     /// # Errors
     ///
-    /// `ENOSPC` if there is none; `EINVAL`, with a warning, for a negative `start`.
+    /// `ENOSPC` if there is none; `EINVAL`, with a warning the first time, for a negative `start`.
     #[track_caller]
     pub fn alloc(
         self,
@@ -52,8 +59,8 @@ impl Idr {
         let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
         async move {
             let mut table = read.await;
+            k.warn_on_once(start < 0, "start < 0");
             if start < 0 {
-                k.bus.say_at(machine::Effect::Warn("start < 0"), loc);
                 return Err(EINVAL);
             }
             let max = if end > 0 { end - 1 } else { i32::MAX };
@@ -104,8 +111,8 @@ impl Idr {
         let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
         async move {
             let table = read.await;
-            k.bus.write_at(self.0, table, loc).await;
-            k.with_idr_table(table, Vec::clear);
+            k.bus.write_at(self.0, 0, loc).await;
+            k.release_idr_table(table);
         }
     }
     /// All entries, without an access: for those who judge.
@@ -133,14 +140,21 @@ fn lowest_free(table: &Table, start: i32, max: i32) -> Option<(usize, i32)> {
 
 impl Kernel {
     fn new_idr_table(&self) -> i64 {
-        let mut tables = self.idr_tables.borrow_mut();
-        tables.push(Table::new());
-        i64::try_from(tables.len()).unwrap_or(i64::MAX)
+        let Tables { tables, free } = &mut *self.idr_tables.borrow_mut();
+        free.pop().unwrap_or_else(|| {
+            tables.push(Table::new());
+            i64::try_from(tables.len()).unwrap_or(i64::MAX)
+        })
+    }
+    /// Lets go of a table, and of what it holds.
+    fn release_idr_table(&self, number: i64) {
+        if self.with_idr_table(number, |table| *table = Table::new()).is_some() {
+            self.idr_tables.borrow_mut().free.push(number);
+        }
     }
     fn with_idr_table<R>(&self, number: i64, f: impl FnOnce(&mut Table) -> R) -> Option<R> {
-        let mut tables = self.idr_tables.borrow_mut();
         let index = usize::try_from(number.wrapping_sub(1)).ok()?;
-        tables.get_mut(index).map(f)
+        self.idr_tables.borrow_mut().tables.get_mut(index).map(f)
     }
 }
 
@@ -157,5 +171,18 @@ mod tests {
         assert_eq!(lowest_free(&table, 8, i32::MAX), Some((4, 8)));
         let last: Table = vec![(i32::MAX, Addr::NULL)];
         assert_eq!(lowest_free(&last, i32::MAX, i32::MAX), None);
+    }
+
+    #[test]
+    fn tables_are_used_again() {
+        let bus = machine::Bus::new();
+        bus.reset(machine::Slab::Exact, 1 << 10, machine::Points::default());
+        let k = Kernel::new(&bus);
+        let first = k.new_idr_table();
+        k.with_idr_table(first, |table| table.push((0, Addr::NULL)));
+        k.release_idr_table(first);
+        assert_eq!(k.new_idr_table(), first);
+        assert_eq!(k.with_idr_table(first, |table| table.len()), Some(0));
+        assert_ne!(k.new_idr_table(), first);
     }
 }

@@ -28,6 +28,7 @@ mod list;
 mod memory;
 mod mutex;
 mod object;
+mod preempt;
 pub mod rcu;
 mod slab;
 mod spinlock;
@@ -35,6 +36,7 @@ pub mod workqueue;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     fmt,
     rc::{Rc, Weak},
 };
@@ -46,8 +48,8 @@ pub use ida::Ida;
 pub use idr::Idr;
 pub use list::ListHead;
 pub use machine::{
-    Addr, Bus, CellKind, Effect, Fault, Field as LayoutField, Function, Layout, NewTask, Op, Points, Slab,
-    Symbol, TaskId, Tracepoint, function, name_hash, tracepoint,
+    Addr, Bus, CellKind, ContextKind, Effect, Fault, Field as LayoutField, Function, Layout, NewTask, Op,
+    Points, Slab, Symbol, TaskId, Tracepoint, function, name_hash, tracepoint,
 };
 pub use memory::{Once, Plain, Racy, RcuPointer};
 pub use mutex::Mutex;
@@ -68,9 +70,11 @@ pub struct Kernel {
     rcu: rcu::Rcu,
     workqueues: RefCell<Vec<Rc<workqueue::Workqueue>>>,
     manual_work: Cell<bool>,
-    idr_tables: RefCell<Vec<idr::Table>>,
+    idr_tables: RefCell<idr::Tables>,
     idas: RefCell<Vec<ida::Contents>>,
     ida_bitmaps: RefCell<Vec<Addr>>,
+    /// The `WARN_ON_ONCE()`s that have warned.
+    warned: RefCell<BTreeSet<&'static str>>,
     processor_id: Cell<Option<u32>>,
     callback_cpu: Cell<Option<u32>>,
 }
@@ -113,6 +117,7 @@ impl Kernel {
             idr_tables: RefCell::default(),
             idas: RefCell::default(),
             ida_bitmaps: RefCell::default(),
+            warned: RefCell::default(),
             processor_id: Cell::new(None),
             callback_cpu: Cell::new(None),
         })
@@ -124,7 +129,7 @@ impl Kernel {
     #[track_caller]
     pub fn spawn(&self, name: &str, cpu: Option<u32>, task: impl Future<Output = ()> + 'static) -> TaskId {
         let name = self.bus.intern(name);
-        self.bus.spawn(NewTask { name, idle: None, cpu, softirq: false, task: Box::pin(task) })
+        self.bus.spawn(NewTask { name, idle: None, cpu, context: ContextKind::Process, task: Box::pin(task) })
     }
     /// `smp_processor_id()`
     pub fn smp_processor_id(&self) -> u32 {
@@ -155,6 +160,24 @@ impl Kernel {
     #[track_caller]
     fn might_sleep_here(&self, what: &'static str) {
         self.bus.say(Effect::MightSleep(what));
+    }
+    /// `might_sleep()`: a place where the voluntary model preempts. `what` is the function that it stands in.
+    #[track_caller]
+    pub fn might_sleep(&self, what: &'static str) -> impl Future<Output = ()> {
+        self.might_sleep_here(what);
+        let resched = self.bus.points().might_sleep.then(|| self.bus.step(Op::MightSleep(what)));
+        async move {
+            if let Some(resched) = resched {
+                resched.await;
+            }
+        }
+    }
+    /// `WARN_ON_ONCE()`: warns the first time that this condition holds.
+    #[track_caller]
+    pub fn warn_on_once(&self, condition: bool, what: &'static str) {
+        if condition && self.warned.borrow_mut().insert(what) {
+            self.bus.say(Effect::Warn(what));
+        }
     }
     /// `BUG_ON()`: ends the task if `condition` holds.
     #[track_caller]

@@ -7,7 +7,7 @@
 
 use std::{cell::RefCell, collections::VecDeque, fmt, pin::Pin, rc::Rc};
 
-use machine::{Addr, CellKind, Effect, NewTask, Op, function, tracepoint};
+use machine::{Addr, CellKind, ContextKind, Effect, NewTask, Op, function, tracepoint};
 
 use crate::{Completion, Field, Kernel, Mutex, Pointer, object};
 
@@ -141,7 +141,7 @@ impl Kernel {
         let write = self.bus.write(head.0.plus(1), 1);
         async move {
             write.await;
-            self.queue_callback(self.callback_cpu(), head.0, Callback::Func(func));
+            self.queue_callback(self.callback_cpu(), head.0, Callback::Func(func)).await;
         }
     }
     /// `kfree_rcu()`: frees `object`, which `head` lies in, after a grace period. Any context.
@@ -151,7 +151,7 @@ impl Kernel {
         async move {
             write.await;
             self.trace(&KFREE_RCU, object.to_value(), 0);
-            self.queue_callback(self.callback_cpu(), head.0, Callback::Kfree(object));
+            self.queue_callback(self.callback_cpu(), head.0, Callback::Kfree(object)).await;
         }
     }
     /// `rcu_barrier()`: sleeps until every callback that is queued now has run. If none is, it does not wait. What
@@ -164,7 +164,7 @@ impl Kernel {
         // A barrier that began after we were called has done our work.
         if self.rcu.ended.get() <= snapshot {
             self.rcu.begun.set(self.rcu.begun.get() + 1);
-            let mut waiting = self.post_barriers();
+            let mut waiting = self.post_barriers().await;
             while waiting > 0 {
                 waiting -= self.rcu.state.barrier_completion().wait(self).await;
             }
@@ -182,15 +182,21 @@ impl Kernel {
         cpus.iter().flatten().map(|cpu| cpu.callbacks.len()).sum()
     }
 
+    /// The heads of callbacks that are queued and have not run, on all CPUs; NULL for those of barriers.
+    pub fn rcu_callback_heads(&self) -> Vec<Addr> {
+        let cpus = self.rcu.cpus.borrow();
+        cpus.iter().flatten().flat_map(|cpu| cpu.callbacks.iter().map(|(head, _)| *head)).collect()
+    }
+
     /// Queues a barrier callback behind the callbacks of every CPU that has some; on how many.
-    fn post_barriers(&self) -> i64 {
+    async fn post_barriers(&self) -> i64 {
         let busy: Vec<usize> = {
             let cpus = self.rcu.cpus.borrow();
             let has_some = |cpu: &usize| cpus[*cpu].as_ref().is_some_and(|cpu| !cpu.callbacks.is_empty());
             (0..cpus.len()).filter(has_some).collect()
         };
         for &cpu in &busy {
-            self.queue_callback(u32::try_from(cpu).unwrap_or(0), Addr::NULL, Callback::Barrier);
+            self.queue_callback(u32::try_from(cpu).unwrap_or(0), Addr::NULL, Callback::Barrier).await;
         }
         i64::try_from(busy.len()).unwrap_or(i64::MAX)
     }
@@ -200,20 +206,22 @@ impl Kernel {
         self.callback_cpu.get().unwrap_or_else(|| self.smp_processor_id())
     }
 
-    fn queue_callback(&self, cpu: u32, head: Addr, callback: Callback) {
+    /// Suspends only where the machine has no memory for the first callback of a CPU.
+    async fn queue_callback(&self, cpu: u32, head: Addr, callback: Callback) {
         let index = cpu as usize;
-        if self.rcu.cpus.borrow().get(index).is_none_or(Option::is_none) {
-            self.start_callbacks(cpu);
+        let is_first = self.rcu.cpus.borrow().get(index).is_none_or(Option::is_none);
+        if is_first && !self.start_callbacks(cpu) {
+            return self.out_of_memory().await;
         }
-        let mut cpus = self.rcu.cpus.borrow_mut();
-        let Some(Some(per_cpu)) = cpus.get_mut(index) else { return };
-        per_cpu.callbacks.push_back((head, callback));
-        per_cpu.data.pending().complete(self);
+        if let Some(Some(per_cpu)) = self.rcu.cpus.borrow_mut().get_mut(index) {
+            per_cpu.callbacks.push_back((head, callback));
+            per_cpu.data.pending().complete(self);
+        }
     }
 
-    /// The first callback of a CPU makes the context that will run them.
-    fn start_callbacks(&self, cpu: u32) {
-        let Some(data) = self.bus.alloc_static(RcuData::layout(), "rcu_data") else { return };
+    /// The first callback of a CPU makes the context that will run them; whether there is memory for it.
+    fn start_callbacks(&self, cpu: u32) -> bool {
+        let Some(data) = self.bus.alloc_static(RcuData::layout(), "rcu_data") else { return false };
         let data = RcuData::at(data);
         let mut cpus = self.rcu.cpus.borrow_mut();
         let index = cpu as usize;
@@ -228,9 +236,10 @@ impl Kernel {
             name,
             idle: Some(data.pending().addr()),
             cpu: Some(cpu),
-            softirq: true,
+            context: ContextKind::Softirq,
             task,
         });
+        true
     }
 
     /// `rcu_process_callbacks()`: for ever, the callbacks queued by now, after a grace period.

@@ -68,16 +68,10 @@ impl Kernel {
     /// Whether an allocation of `kind` fails because someone asked for it. `GFP_KERNEL` may sleep.
     #[track_caller]
     pub fn should_fail(&self, kind: &'static str, gfp: Gfp) -> impl Future<Output = bool> {
-        let mut resched = None;
-        if gfp == Gfp::Kernel {
-            self.might_sleep_here(kind);
-            if self.bus.points().might_sleep {
-                resched = Some(self.bus.step(Op::MightSleep(kind)));
-            }
-        }
+        let might_sleep = (gfp == Gfp::Kernel).then(|| self.might_sleep(kind));
         async move {
-            if let Some(resched) = resched {
-                resched.await;
+            if let Some(might_sleep) = might_sleep {
+                might_sleep.await;
             }
             let fails = self.faults.borrow_mut().hits(kind);
             if fails {
@@ -115,6 +109,15 @@ impl Kernel {
     pub fn kzalloc<P: Pointer>(&self, kind: &'static str, gfp: Gfp) -> impl Future<Output = Option<P>> {
         let object = self.kzalloc_layout(P::layout(), P::layout().cells() * 8, kind, gfp);
         async move { object.await.map(P::at) }
+    }
+
+    /// The machine has no more memory: not a case that the kernel knows. Ends the task.
+    #[track_caller]
+    pub fn out_of_memory(&self) -> impl Future<Output = ()> {
+        let fault = self.bus.step(Op::Fault(Fault::OutOfMemory));
+        async move {
+            fault.await;
+        }
     }
 
     /// `kfree()`, `kmem_cache_free()`. Any context; NULL is no object.

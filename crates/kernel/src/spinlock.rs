@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `spinlock_t`; include/linux/spinlock.h. It owns no data, and nobody releases it but the code that took it.
 
-use machine::{Addr, CellKind, Locking, Op};
+use machine::{Addr, CellKind, Locking, Op, Section};
 
 use crate::{Field, Kernel};
 
@@ -20,6 +20,15 @@ impl Field for SpinLock {
     }
 }
 
+/// What the holder keeps off its CPU.
+fn section_of(locking: Locking) -> Section {
+    match locking {
+        Locking::SpinBh => Section::Bh,
+        Locking::SpinIrq => Section::Irq,
+        _ => Section::Preempt,
+    }
+}
+
 impl SpinLock {
     /// `spin_lock_init()`
     #[track_caller]
@@ -32,8 +41,10 @@ impl SpinLock {
     #[track_caller]
     fn acquire(self, k: &Kernel, locking: Locking) -> impl Future<Output = ()> {
         let step = k.bus.step(Op::Lock(self.0, locking));
+        let (section, loc) = (section_of(locking), std::panic::Location::caller());
         async move {
             step.await;
+            k.interruptible_at(section, loc).await;
         }
     }
     /// `spin_lock()`. Any context that no interrupt taking the same lock can interrupt.

@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use machine::{Addr, NewTask, Symbol, function, tracepoint};
+use machine::{Addr, ContextKind, NewTask, Symbol, function, tracepoint};
 
 use crate::{Atomic, Completion, Field, Gfp, Kernel, Plain, Pointer, object};
 
@@ -129,7 +129,9 @@ impl Kernel {
         self.might_sleep_here("flush_workqueue");
         let index = wq.index().read(self).await;
         let queue = self.workqueues.borrow()[index].clone();
-        let Some(barrier) = self.bus.alloc(WqBarrierPtr::layout(), 16).map(WqBarrierPtr::at) else { return };
+        let Some(barrier) = self.bus.alloc(WqBarrierPtr::layout(), 16).map(WqBarrierPtr::at) else {
+            return self.out_of_memory().await;
+        };
         Atomic::at(barrier.work().0).xchg(self, 1).await; // hands the barrier to the worker
         let kernel = self.this();
         let func: WorkFunc = Rc::new(move || {
@@ -154,7 +156,7 @@ impl Kernel {
                 while kernel.process_one_work(&queue).await {}
             }
         });
-        self.bus.spawn(NewTask { name, idle, cpu: None, softirq: false, task });
+        self.bus.spawn(NewTask { name, idle, cpu: None, context: ContextKind::Process, task });
     }
 
     /// `process_one_work()`: takes the oldest item, clears its pending bit, and only then runs it, so that work that

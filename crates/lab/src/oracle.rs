@@ -9,6 +9,7 @@ mod compare;
 mod contexts;
 mod events;
 mod execute;
+mod experiment;
 mod names;
 mod pernet;
 mod state;
@@ -24,6 +25,9 @@ use serde_json::Value;
 pub use compare::Difference;
 use contexts::Contexts;
 use execute::Actor;
+pub use experiment::{
+    Profile, experiments, judge_experiment, observe_experiment, run_experiment, run_experiments,
+};
 
 /// What became of one sequence.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +138,7 @@ pub fn observe(ops: &[Value], net_ns: bool) -> Observed {
         preempt: Preempt::Full,
         slab: Slab::Exact,
         checks: Checks { kasan: true, kcsan: false },
-        points: Points { might_sleep: true, release: true },
+        points: Points { might_sleep: true, release: true, ..Points::default() },
         max_steps: 500_000,
         ..Config::default()
     };

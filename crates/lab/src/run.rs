@@ -5,14 +5,18 @@ mod sweep;
 
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
-use machine::{Bus, Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
+use machine::{Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
 };
-use scenario::{AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, Sweep, Tally, Variant, World};
+use scenario::{
+    AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, StepWatch, Sweep, Tally, Variant, World,
+};
 
 pub use self::sweep::SweepReport;
-pub use machine_sim::{Limit, Outcome};
+/// What a machine's tasks speak to, for those who render.
+pub use machine::Bus;
+pub use machine_sim::{Limit, Outcome, Standing};
 /// Who decides in a run.
 pub use scenario::Driver as Decider;
 
@@ -37,6 +41,8 @@ pub struct Found {
     pub finding: Finding,
     /// Where.
     pub cpu: u32,
+    /// The step of the scenario that the task was in, if it was in one; see [`Scenario::place`].
+    pub step: Option<u32>,
 }
 
 /// What became of a run.
@@ -72,6 +78,8 @@ pub struct RunReport {
     pub entered: BTreeSet<&'static str>,
     /// What became of its sweep, if it has one.
     pub sweep: Option<SweepReport>,
+    /// The pids of all contexts, by their numbers on the machine.
+    pub pids: Vec<i32>,
 }
 
 /// A machine for the runs of one scenario.
@@ -147,6 +155,7 @@ impl Lab {
             recorded: render(self.sim.bus(), &done.runs),
             entered: done.tally.entered().clone(),
             sweep,
+            pids: self.pids(&done.world),
         })
     }
 
@@ -177,6 +186,11 @@ impl Lab {
         let diverged = if outcome == Outcome::Done { inner.unfinished() } else { inner.diverged() };
         let world = slot.into_inner().expect("the machine has started the program");
         Ok(Execution { outcome, decider, world, tally, findings, runs, diverged })
+    }
+    /// The pids of all contexts of the last execution.
+    fn pids(&self, world: &World) -> Vec<i32> {
+        let tasks = (0..u32::try_from(self.sim.tasks()).unwrap_or(0)).map(TaskId);
+        tasks.map(|task| world.pid_of(task, &self.sim.task_name(task))).collect()
     }
 }
 
@@ -272,6 +286,7 @@ struct Watching<'w, W> {
     world: &'w OnceCell<Rc<World>>,
     tally: Tally,
     cpus: Vec<u32>,
+    steps: StepWatch,
     findings: Vec<Found>,
 }
 
@@ -290,6 +305,7 @@ impl<'w, W: Driver> Watching<'w, W> {
             world,
             tally,
             cpus: Vec::new(),
+            steps: StepWatch::default(),
             findings: Vec::new(),
         }
     }
@@ -318,6 +334,7 @@ impl<W: Driver> Driver for Watching<'_, W> {
             self.cpus.resize(task + 1, 0);
         }
         self.cpus[task] = event.current.cpu;
+        self.steps.happened(event);
         self.driver.happened(event);
         let is_shown = self.is_shown();
         if is_shown {
@@ -329,7 +346,8 @@ impl<W: Driver> Driver for Watching<'_, W> {
     }
     fn found(&mut self, finding: &Finding) {
         let cpu = self.cpus.get(finding.by.id.index()).copied().unwrap_or(0);
-        self.findings.push(Found { finding: finding.clone(), cpu });
+        let step = self.steps.step_of(finding.by.id);
+        self.findings.push(Found { finding: finding.clone(), cpu, step });
         self.driver.found(finding);
         self.watcher.found(finding);
     }

@@ -9,8 +9,8 @@ use std::{
 
 use loom::thread::{self, JoinHandle};
 use machine::{
-    Access, Addr, Announced, Bus, Current, Event, Finding, Frame, Loc, NewTask, Points, Slab, Symbol, TaskId,
-    What,
+    Access, Addr, Announced, Bus, ContextKind, Current, Event, Finding, Frame, Loc, NewTask, Points, Slab,
+    Symbol, TaskId, What,
 };
 
 use crate::{
@@ -103,7 +103,13 @@ impl Loom {
     pub(crate) fn run<F: Future<Output = ()> + 'static>(self: &Rc<Self>, main: impl FnOnce(Rc<Bus>) -> F) {
         let name = self.bus.intern("main");
         // The first task has number 0 on every machine, and is on the bus only for that.
-        self.bus.spawn(NewTask { name, idle: None, cpu: None, softirq: false, task: Box::pin(async {}) });
+        self.bus.spawn(NewTask {
+            name,
+            idle: None,
+            cpu: None,
+            context: ContextKind::Process,
+            task: Box::pin(async {}),
+        });
         self.bus.swap_said(&mut Vec::new());
         self.add_task(&self.bus.take_spawned());
         let main = Box::pin(main(self.bus.clone()));

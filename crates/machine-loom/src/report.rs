@@ -155,7 +155,12 @@ fn describe(machine: &Loom, op: Op) -> String {
         Op::RcuReadLock => "rcu_read_lock".to_owned(),
         Op::GraceBegin => "grace period begins".to_owned(),
         Op::GraceEnd => "grace period ends".to_owned(),
-        Op::Start | Op::MightSleep(_) | Op::PreemptEnable | Op::Fault(_) => format!("{op:?}"),
+        Op::Start
+        | Op::MightSleep(_)
+        | Op::PreemptEnable
+        | Op::Interruptible
+        | Op::Sleep(_)
+        | Op::Fault(_) => format!("{op:?}"),
     }
 }
 
@@ -176,6 +181,7 @@ fn described(machine: &Loom, effect: Effect) -> String {
             let name = machine.tasks.borrow().get(id.index()).map(|task| task.name);
             format!("spawn {}", name.map_or_else(|| format!("{id:?}"), |name| machine.bus.name(name)))
         }
+        Effect::Disable(_) | Effect::Enable(_) | Effect::UserMode => format!("{effect:?}"),
         Effect::Kill(_) | Effect::AllocFailed(_) | Effect::MightSleep(_) | Effect::Warn(_) => {
             format!("{effect:?}")
         }

@@ -89,6 +89,7 @@ impl Thread {
         let machine = &self.machine;
         match op {
             Op::Start | Op::MightSleep(_) | Op::PreemptEnable => {}
+            Op::Interruptible | Op::Sleep(_) => {} // no interrupts here, and no time
             Op::Marked(addr, update, order) => return Some(self.marked(addr, update, order, loc)),
             Op::Racy(addr, update) => return Some(self.racy(addr, update, loc)),
             Op::Lock(addr, _) => {
@@ -163,6 +164,7 @@ impl Thread {
             }
             Effect::Warn(_) => machine.warnings.set(machine.warnings.get() + 1),
             Effect::AllocFailed(_) | Effect::Kill(_) | Effect::MightSleep(_) | Effect::Trace(..) => {}
+            Effect::Disable(_) | Effect::Enable(_) | Effect::UserMode => {} // there are no CPUs here
         }
     }
 

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Vector clocks: what a task knows to have happened. Their width grows with the number of tasks.
+//! Vector clocks: what a task knows to have happened.
+//!
+//! A clock is a radix tree with [`FAN`] entries a node whose nodes are shared between clocks until one of them changes
+//! (path copying; Driscoll, Sarnak, Sleator and Tarjan, JCSS 1989). To copy a clock costs one reference, to join two
+//! costs what they differ in, so neither costs the number of tasks.
 
 /// A moment in the life of one task. Time 0 is before its birth, and known to everybody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Epoch {
     pub(crate) task: u32,
     pub(crate) time: u32,
-}
-
-impl Epoch {
-    /// Whether who has this clock knows it.
-    #[inline]
-    pub(crate) fn is_known_to(self, clock: &[u32]) -> bool {
-        self.time <= clock[self.task as usize]
-    }
 }
 
 /// A moment that nobody knows.
@@ -23,92 +19,246 @@ const NEVER: Epoch = Epoch { task: 0, time: u32::MAX };
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row(u32);
 
-/// All clocks of one execution: rows of equal width, one entry for each task.
+/// Entries of a node, and its logarithm.
+const FAN: usize = 1 << BITS;
+const BITS: u32 = 3;
+
+/// The node that stands for "knows nothing", at every level. Never changed, never counted.
+const NOTHING: u32 = 0;
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// How many clocks and nodes refer to it.
+    refs: u32,
+    /// At level 0 the times of tasks; above, nodes of the level below.
+    slots: [u32; FAN],
+}
+
+/// All clocks of one execution.
 #[derive(Debug)]
 pub(crate) struct Clocks {
-    width: usize,
-    rows: Vec<u32>,
-    /// Rows that nobody needs any more.
-    free: Vec<Row>,
+    nodes: Vec<Node>,
+    free_nodes: Vec<u32>,
+    /// The root of each clock.
+    roots: Vec<u32>,
+    free_rows: Vec<Row>,
+    /// The level of the roots.
+    top: u32,
+}
+
+/// What a task knows at present.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock<'a> {
+    clocks: &'a Clocks,
+    root: u32,
+}
+
+impl Clock<'_> {
+    /// Whether it knows of a moment.
+    #[inline]
+    pub(crate) fn knows(self, epoch: Epoch) -> bool {
+        epoch.time <= self.clocks.time(self.root, epoch.task)
+    }
 }
 
 impl Default for Clocks {
     fn default() -> Self {
-        Clocks { width: 8, rows: Vec::new(), free: Vec::new() }
+        let nothing = Node { refs: 0, slots: [NOTHING; FAN] };
+        Clocks {
+            nodes: vec![nothing],
+            free_nodes: Vec::new(),
+            roots: Vec::new(),
+            free_rows: Vec::new(),
+            top: 0,
+        }
     }
 }
 
 impl Clocks {
     pub(crate) fn clear(&mut self) {
-        self.rows.clear();
-        self.free.clear();
+        self.nodes.truncate(1);
+        self.free_nodes.clear();
+        self.roots.clear();
+        self.free_rows.clear();
+        self.top = 0;
     }
     /// A new clock that knows nothing.
     pub(crate) fn new_row(&mut self) -> Row {
-        if let Some(row) = self.free.pop() {
-            self.forget(row);
+        if let Some(row) = self.free_rows.pop() {
             return row;
         }
-        let row = self.rows.len() / self.width;
-        self.rows.resize(self.rows.len() + self.width, 0);
-        Row(u32::try_from(row).expect("fewer clocks than memory holds"))
+        self.roots.push(NOTHING);
+        Row(u32::try_from(self.roots.len() - 1).expect("fewer clocks than memory holds"))
+    }
+    /// Nobody needs this clock any more.
+    pub(crate) fn give_back(&mut self, row: Row) {
+        self.forget(row);
+        self.free_rows.push(row);
     }
     /// Makes room for a task of this number.
     pub(crate) fn widen(&mut self, task: usize) {
-        if task < self.width {
-            return;
+        while task >> (BITS * (self.top + 1)) != 0 {
+            for row in 0..self.roots.len() {
+                let mut slots = [NOTHING; FAN];
+                slots[0] = self.roots[row];
+                if slots[0] != NOTHING {
+                    self.roots[row] = self.new_node(slots);
+                }
+            }
+            self.top += 1;
         }
-        let wider = (task + 1).next_power_of_two();
-        let mut rows = vec![0; self.rows.len() / self.width * wider];
-        for (old, new) in self.rows.chunks(self.width).zip(rows.chunks_mut(wider)) {
-            new[..old.len()].copy_from_slice(old);
-        }
-        (self.width, self.rows) = (wider, rows);
     }
-    fn start(&self, row: Row) -> usize {
-        row.0 as usize * self.width
+    /// A clock, to be asked.
+    #[inline]
+    pub(crate) fn of(&self, row: Row) -> Clock<'_> {
+        Clock { clocks: self, root: self.roots[row.0 as usize] }
     }
     /// The present of `task`, whose clock this is.
-    pub(crate) fn now(&self, row: Row, task: usize) -> Epoch {
-        Epoch { task: task as u32, time: self.rows[self.start(row) + task] }
-    }
-    pub(crate) fn tick(&mut self, row: Row, task: usize) {
-        let at = self.start(row) + task;
-        self.rows[at] += 1;
-    }
-    pub(crate) fn knows(&self, row: Row, epoch: Epoch) -> bool {
-        epoch.is_known_to(self.of(row))
-    }
-    /// A clock: the time of each task that it knows of.
     #[inline]
-    pub(crate) fn of(&self, row: Row) -> &[u32] {
-        &self.rows[self.start(row)..][..self.width]
+    pub(crate) fn now(&self, row: Row, task: usize) -> Epoch {
+        let task = task as u32;
+        Epoch { task, time: self.time(self.roots[row.0 as usize], task) }
+    }
+    #[inline]
+    pub(crate) fn tick(&mut self, row: Row, task: usize) {
+        let mut node = self.own_node(self.roots[row.0 as usize], self.top);
+        self.roots[row.0 as usize] = node;
+        for level in (0..self.top).rev() {
+            let slot = (task >> (BITS * (level + 1))) % FAN;
+            let below = self.own_node(self.nodes[node as usize].slots[slot], level);
+            self.nodes[node as usize].slots[slot] = below;
+            node = below;
+        }
+        self.nodes[node as usize].slots[task % FAN] += 1;
+    }
+    #[inline]
+    pub(crate) fn knows(&self, row: Row, epoch: Epoch) -> bool {
+        self.of(row).knows(epoch)
     }
     /// `to` learns what `from` knows.
+    #[inline]
     pub(crate) fn join(&mut self, to: Row, from: Row) {
-        if to == from {
-            return;
-        }
-        let (to, from, width) = (self.start(to), self.start(from), self.width);
-        let (to, from) = if to < from {
-            let (low, high) = self.rows.split_at_mut(from);
-            (&mut low[to..to + width], &high[..width])
-        } else {
-            let (low, high) = self.rows.split_at_mut(to);
-            (&mut high[..width], &low[from..from + width])
-        };
-        for (mine, theirs) in to.iter_mut().zip(from) {
-            *mine = (*mine).max(*theirs);
-        }
+        let (mine, theirs) = (self.roots[to.0 as usize], self.roots[from.0 as usize]);
+        self.roots[to.0 as usize] = self.join_nodes(mine, theirs, self.top);
     }
     /// `to` knows exactly what `from` knows.
     pub(crate) fn copy(&mut self, to: Row, from: Row) {
-        let (to, from) = (self.start(to), self.start(from));
-        self.rows.copy_within(from..from + self.width, to);
+        let (old, new) = (self.roots[to.0 as usize], self.roots[from.0 as usize]);
+        if self.top == 0 {
+            // A single node is copied in less time than it is shared and copied later.
+            let slots = self.nodes[new as usize].slots;
+            match old {
+                NOTHING => self.roots[to.0 as usize] = self.new_node(slots),
+                _ => self.nodes[old as usize].slots = slots,
+            }
+            return;
+        }
+        self.keep(new);
+        self.drop_node(old, self.top);
+        self.roots[to.0 as usize] = new;
     }
     fn forget(&mut self, row: Row) {
-        let start = self.start(row);
-        self.rows[start..start + self.width].fill(0);
+        let old = std::mem::replace(&mut self.roots[row.0 as usize], NOTHING);
+        self.drop_node(old, self.top);
+    }
+
+    #[inline]
+    fn time(&self, root: u32, task: u32) -> u32 {
+        let mut node = &self.nodes[root as usize];
+        for level in (1..=self.top).rev() {
+            node = &self.nodes[node.slots[(task >> (BITS * level)) as usize % FAN] as usize];
+        }
+        node.slots[task as usize % FAN]
+    }
+    fn new_node(&mut self, slots: [u32; FAN]) -> u32 {
+        let node = Node { refs: 1, slots };
+        if let Some(index) = self.free_nodes.pop() {
+            self.nodes[index as usize] = node;
+            return index;
+        }
+        self.nodes.push(node);
+        u32::try_from(self.nodes.len() - 1).expect("fewer nodes than memory holds")
+    }
+    #[inline]
+    fn keep(&mut self, node: u32) {
+        if node != NOTHING {
+            self.nodes[node as usize].refs += 1;
+        }
+    }
+    fn drop_node(&mut self, node: u32, level: u32) {
+        if node == NOTHING {
+            return;
+        }
+        self.nodes[node as usize].refs -= 1;
+        if self.nodes[node as usize].refs > 0 {
+            return;
+        }
+        self.free_nodes.push(node);
+        if level > 0 {
+            for below in self.nodes[node as usize].slots {
+                self.drop_node(below, level - 1);
+            }
+        }
+    }
+    /// A node with the content of `node` that nobody else refers to, in exchange for a reference to `node`.
+    #[inline]
+    fn own_node(&mut self, node: u32, level: u32) -> u32 {
+        match self.nodes[node as usize].refs {
+            1 => node,
+            _ => self.copy_node(node, level),
+        }
+    }
+    fn copy_node(&mut self, node: u32, level: u32) -> u32 {
+        let slots = self.nodes[node as usize].slots;
+        if level > 0 {
+            slots.iter().for_each(|below| self.keep(*below));
+        }
+        self.drop_node(node, level);
+        self.new_node(slots)
+    }
+    /// The node that knows what both know, in exchange for a reference to `mine`.
+    fn join_nodes(&mut self, mine: u32, theirs: u32, level: u32) -> u32 {
+        if mine == theirs || theirs == NOTHING {
+            return mine;
+        }
+        let (old, other) = (self.nodes[mine as usize].slots, self.nodes[theirs as usize].slots);
+        let slots: [u32; FAN];
+        if level == 0 {
+            slots = std::array::from_fn(|i| old[i].max(other[i]));
+            if self.top == 0 {
+                let owned = self.own_node(mine, level);
+                self.nodes[owned as usize].slots = slots;
+                return owned;
+            }
+            if slots == old {
+                return mine;
+            }
+        } else {
+            if mine != NOTHING && (0..FAN).all(|i| old[i] == other[i] || other[i] == NOTHING) {
+                return mine;
+            }
+            let owned = self.own_node(mine, level);
+            for i in 0..FAN {
+                let joined = self.join_nodes(old[i], other[i], level - 1);
+                self.nodes[owned as usize].slots[i] = joined;
+            }
+            slots = self.nodes[owned as usize].slots;
+            if slots != other {
+                return owned;
+            }
+            self.keep(theirs);
+            self.drop_node(owned, level);
+            return theirs;
+        }
+        if slots == other {
+            // Sharing what is equal makes the next join cheap.
+            self.keep(theirs);
+            self.drop_node(mine, level);
+            return theirs;
+        }
+        let owned = self.own_node(mine, level);
+        self.nodes[owned as usize].slots = slots;
+        owned
     }
 }
 
@@ -147,7 +297,9 @@ impl Released {
     }
     /// It is not needed any more.
     pub(crate) fn give_back(self, clocks: &mut Clocks) {
-        clocks.free.extend(self.row);
+        if let Some(row) = self.row {
+            clocks.give_back(row);
+        }
     }
     /// Nothing is passed on any more.
     pub(crate) fn forget(&mut self, clocks: &mut Clocks) {
@@ -180,5 +332,51 @@ mod tests {
         lock.add(&mut clocks, b, 1);
         lock.acquire(&mut clocks, c);
         assert!(clocks.knows(c, before));
+    }
+
+    /// Against clocks that are plain arrays, over random operations and growing widths.
+    #[test]
+    fn trees_are_arrays() {
+        const ROWS: usize = 12;
+        const TASKS: usize = 5000;
+        let mut clocks = Clocks::default();
+        let rows: Vec<Row> = (0..ROWS).map(|_| clocks.new_row()).collect();
+        let mut arrays = vec![vec![0_u32; TASKS]; ROWS];
+        let mut seed = 1_u64;
+        let mut draw = |n: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % n
+        };
+        for round in 0..20_000 {
+            let (a, b) = (draw(ROWS), draw(ROWS));
+            let task = draw([7, 16, 17, 300, TASKS][round / 4_000]);
+            clocks.widen(task);
+            match draw(8) {
+                0..4 => {
+                    clocks.tick(rows[a], task);
+                    arrays[a][task] += 1;
+                }
+                4..6 => {
+                    clocks.join(rows[a], rows[b]);
+                    let theirs = arrays[b].clone();
+                    arrays[a].iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine = (*mine).max(theirs));
+                }
+                6 => {
+                    clocks.copy(rows[a], rows[b]);
+                    arrays[a] = arrays[b].clone();
+                }
+                _ => {
+                    clocks.forget(rows[a]);
+                    arrays[a].fill(0);
+                }
+            }
+            let probe = draw(TASKS.min(FAN << (BITS * clocks.top)));
+            assert_eq!(clocks.now(rows[a], probe).time, arrays[a][probe], "round {round}");
+            assert_eq!(clocks.now(rows[a], task).time, arrays[a][task], "round {round}");
+        }
+        for row in rows {
+            clocks.give_back(row);
+        }
+        assert_eq!(clocks.free_nodes.len(), clocks.nodes.len() - 1, "every node is given back");
     }
 }

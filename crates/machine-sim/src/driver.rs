@@ -72,7 +72,7 @@ impl<D: Driver> Recorded<D> {
 impl<D: Driver> Driver for Recorded<D> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
         let chosen = self.inner.choose(choice)?;
-        let task = *choice.ready.get(chosen)?;
+        let task = choice.ready.get(chosen)?;
         self.is_cut |= self.runs.len() >= MAX_RUNS && self.last != Some(task);
         match self.runs.last_mut() {
             _ if self.is_cut => {}

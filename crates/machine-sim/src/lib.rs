@@ -4,9 +4,9 @@
 //! A [`Sim`] is plain data behind `&mut self`. Tasks cannot reach it: they speak through the bus, so nothing here is
 //! shared, counted or borrowed at run time. Its tables are cleared, not freed, between executions.
 
-mod bitset;
 mod clock;
 mod config;
+mod cpu;
 mod driver;
 mod locks;
 mod memory;
@@ -19,5 +19,5 @@ mod tasks;
 
 pub use config::{Checks, Config, Limit, Outcome, Preempt};
 pub use driver::{First, MAX_RUNS, Recorded, Seeded};
-pub use schedule::{Diverged, Schedule, ScheduleError, render};
+pub use schedule::{Diverged, Schedule, ScheduleError, Standing, Why, render};
 pub use sim::Sim;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Locks, completions, and what marked accesses pass on.
 
-use machine::{Addr, Bug, Kind, Loc, Locking, TaskId};
+use machine::{Addr, Bug, Kind, Loc, Locking, Section, TaskId};
 
 use crate::{clock::Released, shadow::Mark, sim::Sim};
 
@@ -18,7 +18,33 @@ pub(crate) struct Sync {
     pub(crate) first_waiter: Option<u32>,
 }
 
+/// What the holder of a lock keeps off its CPU; nothing if it may sleep.
+fn section_of(how: Locking) -> Option<Section> {
+    match how {
+        Locking::Spin => Some(Section::Preempt),
+        Locking::SpinBh => Some(Section::Bh),
+        Locking::SpinIrq => Some(Section::Irq),
+        Locking::Mutex | Locking::MutexKillable => None,
+    }
+}
+
 impl Sim {
+    pub(crate) fn disable(&mut self, task: usize, section: Section) {
+        let task = &mut self.tasks[task];
+        task.preempt_count += 1;
+        task.bh_count += u32::from(section == Section::Bh);
+        task.irq_count += u32::from(section == Section::Irq);
+        self.cpus.changed = true;
+    }
+    pub(crate) fn enable(&mut self, task: usize, section: Section) {
+        let task = &mut self.tasks[task];
+        let less = |count: &mut u32, by: bool| *count = count.saturating_sub(u32::from(by));
+        less(&mut task.preempt_count, true);
+        less(&mut task.bh_count, section == Section::Bh);
+        less(&mut task.irq_count, section == Section::Irq);
+        self.cpus.changed = true;
+    }
+
     pub(crate) fn lock(&mut self, task: usize, addr: Addr, how: Locking, loc: Loc) -> Option<i64> {
         let place = self.used(task, addr, Kind::Write, loc)?;
         let Some(sync) = self.sync_at(place) else { return Some(0) }; // behind an object is nothing
@@ -28,9 +54,8 @@ impl Sim {
         }
         self.syncs[sync].holder = Some(self.mark(task, loc));
         self.syncs[sync].released.acquire(&mut self.clocks, self.tasks[task].clock);
-        if !how.sleeps() {
-            self.tasks[task].preempt_count += 1;
-            self.tasks[task].bh_count += u32::from(how != Locking::Spin);
+        if let Some(section) = section_of(how) {
+            self.disable(task, section);
         }
         self.look_again(sync);
         Some(0)
@@ -45,10 +70,8 @@ impl Sim {
         }
         self.syncs[sync].holder = None;
         self.syncs[sync].released.replace(&mut self.clocks, self.tasks[task].clock, task);
-        if !how.sleeps() {
-            let task = &mut self.tasks[task];
-            task.preempt_count = task.preempt_count.saturating_sub(1);
-            task.bh_count = task.bh_count.saturating_sub(u32::from(how != Locking::Spin));
+        if let Some(section) = section_of(how) {
+            self.enable(task, section);
         }
         self.look_again(sync);
     }

@@ -1,39 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Who can go on: operations that are possible, and CPUs to perform them on.
+//!
+//! Both are kept up to date as things change, so that a step does not cost the number of tasks or CPUs.
 
-use machine::{Announced, Locking, Op, TaskId};
+use machine::{Announced, ContextKind, Locking, Op, Ready, TaskId};
 
-use crate::{config::Preempt, sim::Sim};
+use crate::{config::Preempt, cpu::Cpu, sim::Sim, tasks::Task};
 
 impl Sim {
     /// `task` waits to perform this, or nothing any more.
     pub(crate) fn announce(&mut self, task: usize, announced: Option<Announced>) {
         self.announced[task] = announced;
-        let Some(Announced { op, .. }) = announced else {
-            self.ready.set(task, false);
-            return self.leave_cpu(task);
-        };
-        match op {
-            Op::Lock(addr, _) | Op::Wait(addr) => {
-                let mut possible = true; // where a pointer leads nowhere is nothing: who follows it finds out
+        let mut possible = true; // where a pointer leads nowhere is nothing: who follows it finds out
+        match announced {
+            None => {
+                self.leave_cpu(task);
+                possible = false;
+            }
+            Some(Announced { op: op @ (Op::Lock(addr, _) | Op::Wait(addr)), .. }) => {
                 if let Some(sync) = self.sync_of(addr) {
                     self.tasks[task].next_waiter = self.syncs[sync].first_waiter;
                     self.syncs[sync].first_waiter = Some(task as u32);
                     possible = self.has_come(task, op, sync);
                 }
-                self.set_ready(task, possible);
             }
-            Op::GraceEnd => {
-                let possible = self.grace_is_over(task);
-                self.set_ready(task, possible);
-            }
-            Op::Fault(_) | Op::Start | Op::Marked(..) | Op::Racy(..) | Op::IsLocked(_) => {
-                self.ready.set(task, true);
-            }
-            Op::RcuReadLock | Op::GraceBegin | Op::MightSleep(_) | Op::PreemptEnable => {
-                self.ready.set(task, true);
-            }
+            Some(Announced { op: Op::GraceEnd, .. }) => possible = self.grace_is_over(task),
+            Some(Announced { op: Op::Sleep(_), .. }) => self.leave_cpu(task),
+            Some(_) => {}
         }
+        self.set_ready(task, possible);
     }
 
     /// Whether what `task` waits for at `sync` has come.
@@ -62,7 +57,9 @@ impl Sim {
             let task = task as usize;
             if let Some(Announced { op, .. }) = self.announced[task] {
                 let possible = self.has_come(task, op, sync);
-                self.set_ready(task, possible);
+                if possible != self.tasks[task].ready {
+                    self.set_ready(task, possible);
+                }
             }
             waiter = self.tasks[task].next_waiter;
         }
@@ -86,81 +83,136 @@ impl Sim {
         }
     }
 
+    #[inline]
     pub(crate) fn set_ready(&mut self, task: usize, ready: bool) {
-        self.ready.set(task, ready);
-        let sleeps = self.announced[task].is_none_or(|announced| announced.op.sleeps());
-        if !ready && sleeps {
+        let Task { ready: was_ready, on_cpu, .. } = self.tasks[task];
+        if ready != was_ready || !on_cpu {
+            self.change_ready(task, ready);
+        }
+    }
+
+    fn change_ready(&mut self, task: usize, ready: bool) {
+        self.tasks[task].ready = ready;
+        if !ready && self.announced[task].is_none_or(|announced| announced.op.sleeps()) {
             self.leave_cpu(task);
         }
+        self.file(task);
     }
 
     pub(crate) fn leave_cpu(&mut self, task: usize) {
-        let task_ = &mut self.tasks[task];
-        if std::mem::take(&mut task_.on_cpu) {
-            self.running[task_.cpu as usize] = None;
+        let Task { cpu, on_cpu, .. } = &mut self.tasks[task];
+        if std::mem::take(on_cpu) {
+            let cpu = *cpu as usize;
+            self.cpus.all[cpu].current = None;
+            self.cpus.able.set(task, false);
+            self.refresh(cpu);
         }
     }
 
-    /// Fills `self.candidates` with the contexts that may go on, the running one first.
-    pub(crate) fn find_candidates(&mut self, last: Option<TaskId>) {
-        self.candidates.clear();
-        let last = last.map(TaskId::index).filter(|last| self.ready.contains(*last) && self.may_run(*last));
-        self.candidates.extend(last.map(|last| TaskId(last as u32)));
-        for word in 0..self.ready.words() {
-            let mut bits = self.ready.word(word);
-            while bits != 0 {
-                let task = word * 64 + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                let on_quiet_cpu = self.tasks[task].on_cpu && self.active_softirqs.is_empty();
-                if Some(task) != last && (on_quiet_cpu || self.may_run(task)) {
-                    self.candidates.push(TaskId(task as u32));
-                }
+    /// Puts a task where it is found by those who choose.
+    fn file(&mut self, task: usize) {
+        let Task { context, ready, on_cpu, bound, cpu, .. } = self.tasks[task];
+        let is_interrupted = self.cpus.all[cpu as usize].is_interrupted();
+        match (context, bound) {
+            (ContextKind::Process, _) if on_cpu => self.cpus.able.set(task, ready && !is_interrupted),
+            (ContextKind::Process, None) => {
+                self.cpus.able.set(task, false);
+                self.cpus.floating.set(task, ready);
+            }
+            (ContextKind::Process, Some(cpu)) => {
+                self.set_queued(task, cpu as usize, ready);
+                self.cpus.able.set(task, ready && self.cpus.open.contains(cpu as usize));
+            }
+            _ => {
+                let able = ready && self.may_interrupt(task);
+                self.cpus.able.set(task, able);
             }
         }
     }
 
-    /// Whether there is a CPU for a task whose operation is possible.
-    fn may_run(&self, task: usize) -> bool {
-        let number = task;
-        let task = &self.tasks[task];
-        if task.on_cpu {
-            return !self.softirq_is_active(task.cpu, number);
+    fn set_queued(&mut self, task: usize, cpu: usize, queued: bool) {
+        if std::mem::replace(&mut self.tasks[task].queued, queued) == queued {
+            return;
         }
-        if task.softirq {
-            if self.softirq_is_active(task.cpu, number) {
-                return false;
-            }
-            let interrupted = self.running[task.cpu as usize];
-            return interrupted.is_none_or(|current| self.tasks[current.index()].bh_count == 0);
-        }
-        match task.bound {
-            Some(cpu) => self.may_take(cpu),
-            None => self.may_take(task.cpu) || (0..self.config.cpus).any(|cpu| self.may_take(cpu)),
+        let queue = &mut self.cpus.all[cpu].queue;
+        if queued {
+            queue.push(task as u32);
+        } else if let Some(at) = queue.iter().position(|other| *other == task as u32) {
+            queue.remove(at);
         }
     }
 
-    /// Whether a softirq other than `task` is in the middle of its work on a CPU.
-    fn softirq_is_active(&self, cpu: u32, task: usize) -> bool {
-        self.active_softirqs.iter().any(|other| *other != task && self.tasks[*other].cpu == cpu)
+    /// Whether an interrupt may begin or go on.
+    fn may_interrupt(&self, task: usize) -> bool {
+        let Task { context, cpu, .. } = self.tasks[task];
+        let cpu = &self.cpus.all[cpu as usize];
+        if cpu.hardirq.is_some() {
+            return cpu.hardirq == Some(task as u32);
+        }
+        if cpu.softirq == Some(task as u32) {
+            return true;
+        }
+        let keeps_off = |other: usize| match context {
+            ContextKind::Softirq => self.tasks[other].bh_count > 0 || self.tasks[other].irq_count > 0,
+            _ => self.tasks[other].irq_count > 0,
+        };
+        if let Some(softirq) = cpu.softirq {
+            return context == ContextKind::Hardirq && !keeps_off(softirq as usize);
+        }
+        cpu.current.is_none_or(|current| !keeps_off(current.index()))
     }
 
-    /// A softirq has got to its next announcement: it waits for work or for a grace period, or is in the middle.
-    pub(crate) fn note_softirq(&mut self, task: usize) {
+    /// An interrupt has got to its next announcement: it waits to be raised again, or is in the middle of its work.
+    fn note_interrupt(&mut self, task: usize) {
         let waits = |op: Op| matches!(op, Op::Wait(_) | Op::GraceBegin | Op::GraceEnd | Op::Start);
-        let active = self.announced[task].is_some_and(|announced| !waits(announced.op));
-        self.active_softirqs.retain(|other| *other != task);
-        if active {
-            self.active_softirqs.push(task);
+        let is_active = self.announced[task].is_some_and(|announced| !waits(announced.op));
+        let cpu = &mut self.cpus.all[self.tasks[task].cpu as usize];
+        let slot = match self.tasks[task].context {
+            ContextKind::Hardirq => &mut cpu.hardirq,
+            _ => &mut cpu.softirq,
+        };
+        if is_active {
+            *slot = Some(task as u32);
+        } else if *slot == Some(task as u32) {
+            *slot = None;
+        }
+        self.cpus.changed = true;
+    }
+
+    /// After a step of `task`, or its death.
+    #[inline]
+    pub(crate) fn note_step(&mut self, task: usize) {
+        if self.tasks[task].context != ContextKind::Process {
+            self.note_interrupt(task);
+        }
+        // The voluntary model looks at what a task wants to do.
+        if std::mem::take(&mut self.cpus.changed) || self.config.preempt == Preempt::Voluntary {
+            self.refresh(self.tasks[task].cpu as usize);
         }
     }
 
-    /// Whether a CPU is idle, or its task may be preempted where it is.
-    fn may_take(&self, cpu: u32) -> bool {
-        if self.softirq_is_active(cpu, usize::MAX) {
-            return false;
+    /// Looks again at who may use a CPU.
+    fn refresh(&mut self, cpu: usize) {
+        let Cpu { current, ref interrupts, .. } = self.cpus.all[cpu];
+        let (is_interrupted, interrupts) = (self.cpus.all[cpu].is_interrupted(), interrupts.len());
+        let is_open = !is_interrupted && current.is_none_or(|current| self.is_preemptible(current.index()));
+        if is_open != self.cpus.open.contains(cpu) {
+            self.cpus.open.set(cpu, is_open);
+            for i in 0..self.cpus.all[cpu].queue.len() {
+                self.cpus.able.set(self.cpus.all[cpu].queue[i] as usize, is_open);
+            }
         }
-        let Some(current) = self.running[cpu as usize] else { return true };
-        let current = current.index();
+        self.cpus.idle.set(cpu, !is_interrupted && current.is_none());
+        if let Some(current) = current {
+            self.cpus.able.set(current.index(), self.tasks[current.index()].ready && !is_interrupted);
+        }
+        for i in 0..interrupts {
+            self.file(self.cpus.all[cpu].interrupts[i] as usize);
+        }
+    }
+
+    /// Whether the task that has a CPU may lose it where it is.
+    fn is_preemptible(&self, current: usize) -> bool {
         match self.config.preempt {
             Preempt::None => false,
             Preempt::Full => self.tasks[current].preempt_count == 0,
@@ -173,25 +225,38 @@ impl Sim {
         }
     }
 
+    /// The contexts that may go on; `last` ran last.
+    #[inline]
+    pub(crate) fn ready(&self, last: Option<TaskId>) -> Ready<'_> {
+        let floating = if self.cpus.open.is_empty() { &self.cpus.nobody } else { &self.cpus.floating };
+        Ready::new(last, &self.cpus.able, floating)
+    }
+
     /// Gives a chosen task its CPU: its own, an idle one, or that of a task that is preempted.
+    #[inline]
     pub(crate) fn take_cpu(&mut self, task: usize) {
         let chosen = &self.tasks[task];
-        if chosen.on_cpu || chosen.softirq {
-            return;
+        if !chosen.on_cpu && chosen.context == ContextKind::Process {
+            self.switch_to(task);
         }
-        let idle = |cpu: &u32| self.running[*cpu as usize].is_none();
-        let cpu = match chosen.bound {
-            Some(cpu) => cpu,
-            None => Some(chosen.cpu)
-                .filter(idle)
-                .or_else(|| (0..self.config.cpus).find(idle))
-                .or_else(|| (0..self.config.cpus).find(|cpu| self.may_take(*cpu)))
-                .unwrap_or(chosen.cpu),
+    }
+
+    fn switch_to(&mut self, task: usize) {
+        let Task { bound, cpu: last, .. } = self.tasks[task];
+        let cpu = match bound {
+            Some(cpu) => cpu as usize,
+            None if self.cpus.idle.contains(last as usize) => last as usize,
+            None => self.cpus.idle.first().or_else(|| self.cpus.open.first()).unwrap_or(last as usize),
         };
-        if let Some(preempted) = self.running[cpu as usize].replace(TaskId(task as u32)) {
+        let preempted = self.cpus.all[cpu].current.replace(TaskId(task as u32));
+        if let Some(preempted) = preempted {
             self.tasks[preempted.index()].on_cpu = false;
+            self.file(preempted.index());
         }
-        self.tasks[task].cpu = cpu;
+        self.cpus.floating.set(task, false);
+        self.set_queued(task, cpu, false);
+        self.tasks[task].cpu = cpu as u32;
         self.tasks[task].on_cpu = true;
+        self.cpus.changed = true;
     }
 }

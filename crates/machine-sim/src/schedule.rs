@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use machine::{Bus, Choice, Driver, Effect, Event, Symbol, TaskId, What};
+use machine::{Announced, Bus, Choice, Driver, Effect, Event, Symbol, TaskId, What};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Until {
@@ -57,18 +57,64 @@ impl fmt::Display for ScheduleError {
     }
 }
 
+/// Why a task could not do what an item asks of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It does not exist, or not yet.
+    NoTask,
+    /// It has ended, or is dead.
+    Ended,
+    /// What it wants to do is not possible.
+    Waits,
+    /// The execution ended first.
+    TooShort,
+}
+
+/// What a task wanted to do when an execution left its schedule.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// The name of the task.
+    pub name: Symbol,
+    /// What it wanted.
+    pub announced: Announced,
+    /// The innermost kernel function that it was in.
+    pub function: Option<&'static str>,
+    /// Whether that was possible.
+    pub is_ready: bool,
+}
+
 /// Where an execution could not follow its schedule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Diverged {
     /// The number of the item, from 0.
     pub item: usize,
     /// What was asked for.
     pub wanted: String,
+    /// The task that was asked.
+    pub task: String,
+    /// Why it could not.
+    pub why: Why,
+    /// How many operations of the item it had performed.
+    pub performed: u64,
+    /// What all tasks that had not ended wanted then; nothing at the end of the execution.
+    pub standing: Vec<Standing>,
 }
 
 impl fmt::Display for Diverged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "item {} of the schedule, `{}`, cannot be followed", self.item + 1, self.wanted)
+        let Diverged { item, wanted, task, .. } = self;
+        write!(f, "item {} of the schedule, `{wanted}`, cannot be followed: ", item + 1)?;
+        match self.why {
+            Why::NoTask => write!(f, "there is no task {task} at that moment")?,
+            Why::Ended => write!(f, "{task} has ended, or is dead")?,
+            Why::Waits => write!(f, "{task} has to wait")?,
+            Why::TooShort => write!(f, "the execution ended first")?,
+        }
+        match self.performed {
+            0 => Ok(()),
+            1 => write!(f, ", after one operation of this item"),
+            n => write!(f, ", after {n} operations of this item"),
+        }
     }
 }
 
@@ -103,8 +149,36 @@ impl Schedule {
                 Until::Steps(n) => at == self.at && self.steps >= n,
                 Until::Function { .. } => false,
             };
-            (!done).then(|| Diverged { item: at, wanted: item.to_string() })
+            (!done).then(|| Diverged {
+                item: at,
+                wanted: item.to_string(),
+                task: item.task.clone(),
+                why: Why::TooShort,
+                performed: if at == self.at { self.steps } else { 0 },
+                standing: Vec::new(),
+            })
         })
+    }
+
+    /// The present item cannot be followed, if it is not done.
+    #[cold]
+    fn leave(&self, choice: &Choice<'_>) -> Option<Diverged> {
+        let diverged = self.unfinished().filter(|diverged| diverged.item == self.at)?;
+        let mut tasks = choice.names.iter().enumerate().filter(|(_, name)| **name == self.symbols[self.at]);
+        let why = match tasks.next_back() {
+            None => Why::NoTask,
+            Some((index, _)) if choice.announced.get(index).is_none_or(Option::is_none) => Why::Ended,
+            Some(_) => Why::Waits,
+        };
+        let standing = choice.announced.iter().enumerate().filter_map(|(index, announced)| {
+            Some(Standing {
+                name: choice.names[index],
+                announced: (*announced)?,
+                function: choice.stacks[index].last().map(|frame| frame.function.name),
+                is_ready: choice.ready.iter().any(|task| task.index() == index),
+            })
+        });
+        Some(Diverged { why, standing: standing.collect(), ..diverged })
     }
 
     fn next_item(&mut self) {
@@ -171,16 +245,17 @@ impl Driver for Schedule {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
         while self.at < self.items.len() {
             let symbol = self.symbols[self.at];
-            let chosen = choice.ready.iter().position(|task| choice.names[task.index()] == symbol);
+            let chosen =
+                choice.ready.iter().enumerate().find(|(_, task)| choice.names[task.index()] == symbol);
             match chosen {
-                Some(index) if !self.has_come_to(choice, choice.ready[index]) => {
+                Some((index, task)) if !self.has_come_to(choice, task) => {
                     self.steps += 1;
                     return Some(index);
                 }
                 None => {
                     // The task cannot go on: it has ended, waits, or does not exist yet.
-                    if let Some(diverged) = self.unfinished().filter(|diverged| diverged.item == self.at) {
-                        self.diverged = Some(diverged);
+                    self.diverged = self.leave(choice);
+                    if self.diverged.is_some() {
                         return None;
                     }
                 }

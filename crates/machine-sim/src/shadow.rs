@@ -3,7 +3,7 @@
 
 use machine::{Function, Kind, Loc};
 
-use crate::clock::Epoch;
+use crate::clock::{Clock, Epoch};
 
 /// An access: when, and where in the kernel's code.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +26,11 @@ enum Accesses {
 impl Accesses {
     /// Adds one by the task whose clock is `own`.
     #[inline]
-    fn add(&mut self, mark: Mark, own: &[u32], shared: &mut Shared) {
+    fn add(&mut self, mark: Mark, own: Clock<'_>, shared: &mut Shared) {
         match self {
             Accesses::None => *self = Accesses::One(mark),
             Accesses::One(old) if old.at == mark.at => {} // of one moment, the first is as good as any
-            Accesses::One(old) if old.at.is_known_to(own) => *self = Accesses::One(mark), // its own among them
+            Accesses::One(old) if own.knows(old.at) => *self = Accesses::One(mark), // its own among them
             _ => self.add_unordered(mark, shared),
         }
     }
@@ -53,13 +53,11 @@ impl Accesses {
     }
     /// One that nothing orders before the present of the clock `own`.
     #[inline]
-    fn unordered(&self, own: &[u32], shared: &Shared) -> Option<Mark> {
+    fn unordered(&self, own: Clock<'_>, shared: &Shared) -> Option<Mark> {
         match self {
             Accesses::None => None,
-            Accesses::One(old) => (!old.at.is_known_to(own)).then_some(*old),
-            Accesses::Many(row) => {
-                shared.rows[*row as usize].iter().copied().find(|old| !old.at.is_known_to(own))
-            }
+            Accesses::One(old) => (!own.knows(old.at)).then_some(*old),
+            Accesses::Many(row) => shared.rows[*row as usize].iter().copied().find(|old| !own.knows(old.at)),
         }
     }
 }
@@ -114,7 +112,7 @@ impl Shadow {
     }
     /// Records a read. `own` is the reader's clock.
     #[inline]
-    pub(crate) fn read(&mut self, mark: Mark, own: &[u32], shared: &mut Shared) {
+    pub(crate) fn read(&mut self, mark: Mark, own: Clock<'_>, shared: &mut Shared) {
         self.reads.add(mark, own, shared);
     }
     /// Records an unmarked write: whoever does not follow all before it has been reported.
@@ -131,12 +129,12 @@ impl Shadow {
     }
     /// Records a marked write, which others may precede in no order.
     #[inline]
-    pub(crate) fn write_marked(&mut self, mark: Mark, own: &[u32], shared: &mut Shared) {
+    pub(crate) fn write_marked(&mut self, mark: Mark, own: Clock<'_>, shared: &mut Shared) {
         self.writes.add(mark, own, shared);
     }
     /// A write, or for a write also a read, that nothing orders before the present of the clock `own`.
     #[inline]
-    pub(crate) fn conflict(&self, kind: Kind, own: &[u32], shared: &Shared) -> Option<(Mark, Kind)> {
+    pub(crate) fn conflict(&self, kind: Kind, own: Clock<'_>, shared: &Shared) -> Option<(Mark, Kind)> {
         let write = self.writes.unordered(own, shared).map(|write| (write, Kind::Write));
         match kind {
             Kind::Read => write,
@@ -145,7 +143,7 @@ impl Shadow {
     }
     /// A read that nothing orders before the present of the clock `own`.
     #[inline]
-    pub(crate) fn unordered_read(&self, own: &[u32], shared: &Shared) -> Option<Mark> {
+    pub(crate) fn unordered_read(&self, own: Clock<'_>, shared: &Shared) -> Option<Mark> {
         self.reads.unordered(own, shared)
     }
 }

@@ -8,14 +8,14 @@ use std::{
 };
 
 use machine::{
-    Access, Addr, Announced, Bug, Bus, Choice, Current, Driver, Effect, Event, Fault, Finding, Frame, Kind,
-    Loc, NewTask, Op, Place, Said, Symbol, TaskId, TraceHash, What,
+    Access, Addr, Announced, Bug, Bus, Choice, ContextKind, Current, Driver, Effect, Event, Fault, Finding,
+    Frame, Kind, Loc, NewTask, Op, Place, Said, Symbol, TaskId, TraceHash, What,
 };
 
 use crate::{
-    bitset::BitSet,
     clock::{Clocks, Epoch},
     config::{Config, Limit, Outcome},
+    cpu::Cpus,
     locks::Sync,
     memory::{CellState, Object},
     rcu::Rcu,
@@ -36,13 +36,7 @@ pub struct Sim {
     pub(crate) announced: Vec<Option<Announced>>,
     stacks: Vec<Vec<Frame>>,
     names: Vec<Symbol>,
-    /// Who has each CPU.
-    pub(crate) running: Vec<Option<TaskId>>,
-    /// Softirqs in the middle of their work.
-    pub(crate) active_softirqs: Vec<usize>,
-    /// The tasks whose operation is possible.
-    pub(crate) ready: BitSet,
-    pub(crate) candidates: Vec<TaskId>,
+    pub(crate) cpus: Cpus,
     pub(crate) objects: Vec<Object>,
     pub(crate) cells: Vec<CellState>,
     pub(crate) shadows: Vec<Shadow>,
@@ -89,10 +83,7 @@ impl Sim {
             announced: Vec::new(),
             stacks: Vec::new(),
             names: Vec::new(),
-            running: Vec::new(),
-            active_softirqs: Vec::new(),
-            ready: BitSet::default(),
-            candidates: Vec::new(),
+            cpus: Cpus::default(),
             objects: Vec::new(),
             cells: Vec::new(),
             shadows: Vec::new(),
@@ -158,10 +149,7 @@ impl Sim {
             stack.clear();
         }
         self.names.clear();
-        self.running.clear();
-        self.running.resize(self.config.cpus.max(1) as usize, None);
-        self.active_softirqs.clear();
-        self.ready.clear();
+        self.cpus.reset(self.config.cpus);
         self.objects.clear();
         self.cells.clear();
         self.shadows.clear();
@@ -195,7 +183,10 @@ impl Sim {
         // What `main` did before it became a task, it did as the first task.
         let mut before = Vec::new();
         self.bus.swap_said(&mut before);
-        self.bus.spawn_at(NewTask { name, idle: None, cpu: None, softirq: false, task }, Location::caller());
+        self.bus.spawn_at(
+            NewTask { name, idle: None, cpu: None, context: ContextKind::Process, task },
+            Location::caller(),
+        );
         self.apply_said(0, driver);
         std::mem::swap(&mut self.said, &mut before);
         self.apply_all(0, driver);
@@ -205,22 +196,22 @@ impl Sim {
             if let Some(outcome) = self.over {
                 return outcome;
             }
-            self.find_candidates(last);
-            if self.candidates.is_empty() {
+            let ready = self.ready(last);
+            if ready.is_empty() {
                 return self.find_stuck(driver);
             }
             if self.steps >= self.config.max_steps {
                 return Outcome::Limit(Limit::Steps);
             }
             let choice = Choice {
-                ready: &self.candidates,
+                ready,
                 running: last,
                 announced: &self.announced,
                 stacks: &self.stacks,
                 names: &self.names,
             };
             let Some(index) = driver.choose(&choice) else { return Outcome::Abandoned };
-            let task = self.candidates[index.min(self.candidates.len() - 1)];
+            let Some(task) = self.ready(last).get(index) else { return Outcome::Abandoned };
             self.step(task.index(), driver);
             last = Some(task);
         }
@@ -248,9 +239,7 @@ impl Sim {
         let announced = self.bus.take_announced(); // not earlier: what was just written is slow to copy
         assert_ne!(done, announced.is_some(), "a task suspends only to announce an operation");
         self.announce(task, announced);
-        if self.tasks[task].softirq {
-            self.note_softirq(task);
-        }
+        self.note_step(task);
     }
 
     fn current(&self, task: usize) -> Current {
@@ -260,7 +249,7 @@ impl Sim {
     /// The answer; none if the task is dead.
     fn perform(&mut self, task: usize, op: Op, loc: Loc) -> Option<i64> {
         match op {
-            Op::Start | Op::MightSleep(_) | Op::PreemptEnable => Some(0),
+            Op::Start | Op::MightSleep(_) | Op::PreemptEnable | Op::Interruptible | Op::Sleep(_) => Some(0),
             Op::Marked(addr, update, order) => self.marked(task, addr, update, order, loc),
             Op::Racy(addr, update) => self.racy(task, addr, update, loc),
             Op::Lock(addr, how) => self.lock(task, addr, how, loc),
@@ -329,10 +318,13 @@ impl Sim {
             }
             Effect::Spawn(id) => self.spawn(task, id, loc),
             Effect::Kill(id) => self.kill(id),
+            Effect::Disable(section) => self.disable(task, section),
+            Effect::Enable(section) => self.enable(task, section),
+            Effect::UserMode => {}
             Effect::MightSleep(what) => {
-                let Task { preempt_count, rcu_nesting, softirq, .. } = self.tasks[task];
-                if self.tasks[task].in_atomic() || rcu_nesting > 0 {
-                    let preempt_count = preempt_count + u32::from(softirq) * 256;
+                let sleeper = &self.tasks[task];
+                let (preempt_count, rcu_nesting) = (sleeper.kernel_preempt_count(), sleeper.rcu_nesting);
+                if sleeper.in_atomic() || rcu_nesting > 0 {
                     self.found(task, Bug::SleepInAtomic { what, preempt_count, rcu_nesting }, loc);
                 }
             }
@@ -358,14 +350,19 @@ impl Sim {
         }
         self.clocks.tick(clock, task);
         let cpus = self.config.cpus.max(1);
-        let bound = new.cpu.map(|cpu| cpu % cpus);
+        let is_interrupt = new.context != ContextKind::Process;
+        let bound = new.cpu.or(is_interrupt.then_some(id.0)).map(|cpu| cpu % cpus);
         self.tasks.push(Task {
             idle: new.idle,
             bound,
             cpu: bound.unwrap_or(id.0 % cpus),
-            softirq: new.softirq,
+            context: new.context,
             ..Task::new(clock)
         });
+        if new.context != ContextKind::Process {
+            let cpu = self.tasks[task].cpu as usize;
+            self.cpus.all[cpu].interrupts.push(task as u32);
+        }
         self.names.push(new.name);
         if self.stacks.len() <= task {
             self.stacks.push(Vec::new());
@@ -389,11 +386,8 @@ impl Sim {
         let target = self.cell(addr).to_string();
         self.tasks[task].dead = true;
         self.announced[task] = None;
-        self.ready.set(task, false);
-        self.leave_cpu(task);
-        if self.tasks[task].softirq {
-            self.note_softirq(task);
-        }
+        self.set_ready(task, false);
+        self.note_step(task);
         self.found(task, Bug::Oops { fault, target }, loc);
         if let Fault::Panic(_) = fault {
             self.over = Some(Outcome::Panic);
@@ -419,7 +413,7 @@ impl Sim {
         let mut outcome = Outcome::Done;
         for task in 0..self.tasks.len() {
             let Some(Announced { op, loc }) = self.announced[task] else { continue };
-            let possible = self.ready.contains(task); // it lacks only a CPU
+            let possible = self.tasks[task].ready; // it lacks only a CPU
             if !possible && matches!(op, Op::Wait(addr) if self.tasks[task].idle == Some(addr)) {
                 continue;
             }
@@ -440,7 +434,7 @@ impl Sim {
                 }
                 _ => {
                     let cpu = self.tasks[task].bound.unwrap_or(self.tasks[task].cpu);
-                    let spinner = self.running[cpu as usize];
+                    let spinner = self.cpus.all[cpu as usize].top();
                     let holders = spinner.map(|spinner| self.access_of(self.mark(spinner.index(), loc)));
                     (format!("CPU {cpu}"), holders.into_iter().collect())
                 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the machine knows of a task.
 
-use machine::Addr;
+use machine::{Addr, ContextKind};
 
 use crate::{clock::Row, shadow::Mark};
 
@@ -10,21 +10,27 @@ pub(crate) struct Task {
     /// What it may idle on.
     pub(crate) idle: Option<Addr>,
     pub(crate) clock: Row,
-    /// The CPU it is bound to.
+    pub(crate) context: ContextKind,
+    /// The CPU it is bound to, as every interrupt is.
     pub(crate) bound: Option<u32>,
     /// The CPU it ran on last.
     pub(crate) cpu: u32,
-    /// Whether it has that CPU. A softirq never has one: it borrows it.
+    /// Whether it has that CPU. An interrupt never has one: it borrows it.
     pub(crate) on_cpu: bool,
-    pub(crate) softirq: bool,
+    /// What it has announced is possible.
+    pub(crate) ready: bool,
+    /// Whether it stands in its CPU's queue.
+    pub(crate) queued: bool,
     /// `SIGKILL` is pending.
     pub(crate) killed: bool,
     /// An oops has ended it.
     pub(crate) dead: bool,
-    /// Spinlocks that it holds.
+    /// Spinlocks that it holds, and other sections without preemption.
     pub(crate) preempt_count: u32,
     /// Of these, those that keep softirqs off.
     pub(crate) bh_count: u32,
+    /// Of these, those that keep all interrupts off.
+    pub(crate) irq_count: u32,
     /// How many `rcu_read_lock()` are not unlocked.
     pub(crate) rcu_nesting: u32,
     /// The number and place of its outermost read-side critical section.
@@ -38,21 +44,33 @@ impl Task {
         Task {
             idle: None,
             clock,
+            context: ContextKind::Process,
             bound: None,
             cpu: 0,
             on_cpu: false,
-            softirq: false,
+            ready: false,
+            queued: false,
             killed: false,
             dead: false,
             preempt_count: 0,
             bh_count: 0,
+            irq_count: 0,
             rcu_nesting: 0,
             reader: None,
             next_waiter: None,
         }
     }
-    /// `in_atomic()`
+    /// Whether nothing may sleep here: `in_atomic()`, `irqs_disabled()`.
     pub(crate) fn in_atomic(&self) -> bool {
-        self.softirq || self.preempt_count > 0
+        self.context != ContextKind::Process || self.preempt_count > 0
+    }
+    /// `preempt_count()`, in the kernel's encoding. include/linux/preempt.h
+    pub(crate) fn kernel_preempt_count(&self) -> u32 {
+        let interrupt = match self.context {
+            ContextKind::Process => 0,
+            ContextKind::Softirq => 1 << 8,
+            ContextKind::Hardirq => 1 << 16,
+        };
+        interrupt + self.preempt_count
     }
 }

@@ -20,6 +20,19 @@ pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 /// Effects that one step may have; more is an endless loop.
 const MAX_EFFECTS: usize = 1 << 20;
 
+/// The contexts of a CPU. Each may interrupt those before it where they do not keep it off, and ends before they go
+/// on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContextKind {
+    /// A task that the scheduler runs. It may sleep where it is not atomic.
+    #[default]
+    Process,
+    /// A softirq handler. It may not sleep in kernel functions; waiting for its next activation is not sleeping.
+    Softirq,
+    /// A handler of a hardware interrupt. The same, and nothing interrupts it.
+    Hardirq,
+}
+
 /// A task that a machine has not seen yet.
 pub struct NewTask {
     /// For people.
@@ -28,8 +41,8 @@ pub struct NewTask {
     pub idle: Option<Addr>,
     /// The CPU it is bound to; none if it may run on any.
     pub cpu: Option<u32>,
-    /// Whether it is a softirq: it interrupts what runs on its CPU, and may not sleep in kernel functions.
-    pub softirq: bool,
+    /// The context that it runs in.
+    pub context: ContextKind,
     /// What it runs.
     pub task: Task,
 }
@@ -74,6 +87,10 @@ pub struct Points {
     pub might_sleep: bool,
     /// Right after a lock is released, where `preempt_enable()` or `local_bh_enable()` runs what is pending.
     pub release: bool,
+    /// Right after a lock is taken that keeps no softirqs off: one may arrive there, and want the lock.
+    pub softirqs: bool,
+    /// The same for hardware interrupts.
+    pub hardirqs: bool,
 }
 
 /// The bus of one machine. Cheap to keep: it is reset, not freed, between executions.

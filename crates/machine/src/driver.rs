@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Who decides: the one source of choice, and what it may look at.
 
-use crate::{Announced, Current, Effect, Finding, Function, Loc, Op, Symbol, TaskId};
+use crate::{Announced, Current, Effect, Finding, Function, Loc, Op, Ready, Symbol, TaskId};
 
 /// The contexts whose announced operation can be performed now.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice<'a> {
-    /// The running task first if it is among them, the others in order of creation.
-    pub ready: &'a [TaskId],
+    /// Who they are.
+    pub ready: Ready<'a>,
     /// Who ran last.
     pub running: Option<TaskId>,
     /// What every task wants to do, by its number.
@@ -25,7 +25,7 @@ impl Choice<'_> {
     }
     /// Whether any choice but 0 takes the processor from a task that could go on.
     pub fn may_preempt(&self) -> bool {
-        self.running.is_some() && self.running == self.ready.first().copied()
+        self.ready.can_go_on().is_some()
     }
 }
 

@@ -57,13 +57,15 @@ mod layout;
 mod memory;
 mod names;
 mod op;
+mod ready;
 
 pub use addr::{Addr, MAX_CELLS};
-pub use bus::{Announced, Bus, Current, NewTask, Plain, Points, Said, Step, Task, Unlock};
+pub use bus::{Announced, Bus, ContextKind, Current, NewTask, Plain, Points, Said, Step, Task, Unlock};
 pub use driver::{Choice, Driver, Event, Frame, Watched, What};
 pub use finding::{Access, Bug, Cell, Finding, Kind, Loc};
 pub use hash::TraceHash;
 pub use layout::{CellKind, Field, Layout};
 pub use memory::{BadPointer, Memory, Object, OutOfMemory, Place, Slab};
-pub use names::{Function, Symbol, Symbols, Tracepoint, name_hash};
-pub use op::{Effect, Fault, Locking, Op, Order, TaskId, Update};
+pub use names::{Function, STEP, Symbol, Symbols, Tracepoint, name_hash};
+pub use op::{Effect, Fault, Locking, Op, Order, Section, TaskId, Update};
+pub use ready::{Ready, TaskSet};

@@ -58,6 +58,12 @@ macro_rules! tracepoint {
     };
 }
 
+tracepoint! {
+    /// Whoever drives the kernel begins with something of its own, by its number from 1, or ends it: 0. Said so that
+    /// reports can tell where the task was when something was found.
+    pub STEP, "step", ["number", ""]
+}
+
 /// A name made at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(pub u32);

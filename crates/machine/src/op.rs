@@ -128,6 +128,17 @@ pub enum Fault {
     OutOfMemory,
 }
 
+/// What a task keeps from taking its CPU away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// `preempt_disable()`: other tasks.
+    Preempt,
+    /// `local_bh_disable()`: softirqs, and other tasks.
+    Bh,
+    /// `local_irq_disable()`: interrupts, and so all others.
+    Irq,
+}
+
 /// An operation that a task announces, and is suspended until the machine has performed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
@@ -154,6 +165,11 @@ pub enum Op {
     MightSleep(&'static str),
     /// The end of a section without preemption; see [`crate::Points`].
     PreemptEnable,
+    /// A place in a critical section where an interrupt may arrive; see [`crate::Points`].
+    Interruptible,
+    /// `schedule_timeout()`: the CPU is given up for so many nanoseconds, and longer if none is free. Always possible
+    /// where time does not count.
+    Sleep(u64),
     /// Never possible: an oops is an operation that is never answered.
     Fault(Fault),
 }
@@ -163,7 +179,7 @@ impl Op {
     pub fn sleeps(self) -> bool {
         match self {
             Op::Lock(_, locking) => locking.sleeps(),
-            Op::Wait(_) | Op::GraceEnd => true,
+            Op::Wait(_) | Op::GraceEnd | Op::Sleep(_) => true,
             _ => false,
         }
     }
@@ -172,6 +188,12 @@ impl Op {
 /// What a task does without learning anything; applied in order, at the end of the step that says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// A section begins in which the CPU is not taken away by this.
+    Disable(Section),
+    /// It ends.
+    Enable(Section),
+    /// The task has returned to user mode: its CPU is in a quiescent state.
+    UserMode,
     /// An object came into being.
     Alloc(Addr),
     /// An allocation failed because a failure was injected.

@@ -222,15 +222,22 @@ impl NetNs {
         };
         all.iter().map(view).collect()
     }
+    /// The task that is found by a pid, without an access.
+    pub fn task(&self, nr: i32) -> Option<TaskPtr> {
+        let pid = self.pids.borrow().get(&nr).copied()?;
+        let task: TaskPtr = self.peek(pid.task());
+        (!task.is_null()).then_some(task)
+    }
     /// All tasks that can be found, by pid.
     pub fn tasks(&self) -> Vec<TaskView> {
-        let pids = self.pids.borrow();
-        let view = |(&pid, &task): (&i32, &TaskPtr)| {
+        let pids: Vec<i32> = self.pids.borrow().keys().copied().collect();
+        let view = |pid: i32| {
+            let task = self.task(pid)?;
             let nsproxy: NsproxyPtr = self.peek(task.nsproxy());
             let net = if nsproxy.is_null() { NetPtr::null() } else { self.peek(nsproxy.net_ns()) };
-            TaskView { pid, task, nsproxy, net }
+            Some(TaskView { pid, task, nsproxy, net })
         };
-        pids.iter().map(view).collect()
+        pids.into_iter().filter_map(view).collect()
     }
     /// All open files, by descriptor.
     pub fn files(&self) -> Vec<FileView> {

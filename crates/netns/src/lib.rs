@@ -37,8 +37,8 @@ pub use net_namespace::{
     NETNSA_PID, NetlinkCallback, RTM_DELNSID, RTM_GETNSID, RTM_NEWNSID, RTNL_REGISTER, Request,
 };
 pub use netlink::{
-    Listener, NETLINK_BROADCAST, NETLINK_DELIVER, NETLINK_SET_ERR, NETLINK_UNICAST, Netlink, NetlinkLog,
-    SK_ERR, SkbPtr,
+    Datagram, Listener, NETLINK_BROADCAST, NETLINK_DELIVER, NETLINK_SET_ERR, NETLINK_UNICAST, Netlink,
+    NetlinkLog, RTNLGRP_NSID, SK_ERR, SkbPtr, SocketOptions,
 };
 pub use nlmsg::{Buffer, Header, NLM_F_MULTI, NLMSG_HDRLEN};
 pub use nsfs::{CLONE_NEWUTS, FilePtr, INUM_ALLOC, INUM_FREE, NsfsPtr, Open, PROC_DYNAMIC_FIRST};
@@ -90,7 +90,7 @@ pub struct NetNs {
     methods: RefCell<Vec<Methods>>,
     /// The hash table of kernel/ucount.c, in order of creation.
     ucounts: RefCell<Vec<UcountsPtr>>,
-    pids: RefCell<BTreeMap<i32, TaskPtr>>,
+    pids: RefCell<BTreeMap<i32, nsproxy::PidPtr>>,
     currents: RefCell<BTreeMap<TaskId, TaskPtr>>,
     files: RefCell<BTreeMap<i32, FilePtr>>,
     this: Weak<NetNs>,
@@ -111,8 +111,10 @@ impl NetNs {
         let init_net = NetPtr::at(k.bus.alloc_static(NetPtr::layout(), "init_net")?);
         let init_user_ns = NetNs::init_user_ns_static(&k, config.max_net_namespaces)?;
         let init_task = NetNs::init_task_static(&k, init_net, init_user_ns)?;
+        let init_pid = NetNs::init_pid_static(&k, init_task)?;
         let netns_operations = NetNs::netns_operations(&k)?;
         let init_uts_ns = NetNs::init_uts_ns_static(&k)?;
+        let netlink = Netlink::new(&k)?;
         let bus = k.bus.clone();
         let ns = Rc::new_cyclic(|this: &Weak<NetNs>| {
             let of_work = this.clone();
@@ -131,14 +133,14 @@ impl NetNs {
                 init_net,
                 init_user_ns,
                 init_task,
-                netlink: Netlink::default(),
+                netlink,
                 s,
                 netns_operations,
                 init_uts_ns,
                 cleanup_work,
                 methods: RefCell::default(),
                 ucounts: RefCell::default(),
-                pids: RefCell::new(BTreeMap::from([(1, init_task)])),
+                pids: RefCell::new(BTreeMap::from([(1, init_pid)])),
                 currents: RefCell::default(),
                 files: RefCell::default(),
                 this: this.clone(),

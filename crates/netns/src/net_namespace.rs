@@ -5,6 +5,7 @@
 
 mod cleanup;
 mod generic;
+mod later;
 mod lookup;
 mod netns_ops;
 mod nsid;

@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Socket buffers and netlink sockets, as far as nsid messages need them; net/netlink/af_netlink.c
 //!
-//! A message is delivered in the call that sends it. Sockets are not memory of the model: nothing races with them.
+//! A message is delivered in the call that sends it. Sockets are not memory of the model, but a broadcast holds off
+//! who closes them.
+
+mod receive;
+mod socket;
+mod table;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
 };
 
-use kernel::{Addr, ENOBUFS, Errno, Gfp, Plain, Pointer, function, object, tracepoint};
+use kernel::{Addr, ENOBUFS, Errno, Gfp, Kernel, Plain, Pointer, function, object, tracepoint};
 
-use crate::{NetNs, net::NetPtr, nlmsg::Buffer};
+use crate::{
+    NetNs, Patch,
+    net::NetPtr,
+    nlmsg::{Buffer, Header},
+};
+pub(crate) use receive::ExtAck;
+pub use socket::{Datagram, Listener, SocketOptions};
+use table::{NlTablePtr, WaitPtr};
 
 tracepoint! {
     /// A message is multicast in a namespace: the number of its bytes in [`NetlinkLog`].
@@ -41,25 +53,6 @@ object! {
     }
 }
 
-/// A netlink socket that is a member of `RTNLGRP_NSID`.
-#[derive(Clone, Debug)]
-pub struct Listener {
-    /// Its number.
-    pub id: i64,
-    /// Its namespace, with a reference to it.
-    pub net: NetPtr,
-    /// `NETLINK_LISTEN_ALL_NSID`
-    pub all_nsid: bool,
-    /// CAP_NET_BROADCAST over the sender's owner.
-    pub cap_net_broadcast: bool,
-    /// Messages that fit before it overruns.
-    pub room: usize,
-    /// What it has received, with the id of the sender's namespace.
-    pub received: Vec<(i32, Vec<u8>)>,
-    /// What the next call on it fails with: `-sk_err`; 0 for none.
-    pub sk_err: i32,
-}
-
 /// What was sent last, as bytes: tracepoints name messages by their numbers.
 #[derive(Debug, Default)]
 pub struct NetlinkLog {
@@ -67,6 +60,9 @@ pub struct NetlinkLog {
     /// The number of the oldest one that is kept.
     first: i64,
 }
+
+/// `RTNLGRP_NSID`
+pub const RTNLGRP_NSID: u32 = 28;
 
 /// Messages that are kept for those who watch; they look at once.
 const MAX_MESSAGES: usize = 4096;
@@ -88,15 +84,35 @@ impl NetlinkLog {
 }
 
 /// What a kernel has of netlink.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Netlink {
-    /// Sockets of the group, oldest first.
+    table: NlTablePtr,
+    /// `nl_table_wait`
+    table_wait: RefCell<Vec<WaitPtr>>,
+    /// Sockets, oldest first.
     pub listeners: RefCell<Vec<Listener>>,
     /// What was sent.
     pub log: RefCell<NetlinkLog>,
     /// What sending an answer returns, if it fails.
     pub unicast_error: RefCell<Option<i32>>,
     buffers: RefCell<BTreeMap<Addr, Buffer>>,
+    /// Of the request that is being handled, under `rtnl_mutex`.
+    ext_ack: Cell<ExtAck>,
+}
+
+impl Netlink {
+    /// Without a socket. None without memory.
+    pub(crate) fn new(k: &Kernel) -> Option<Self> {
+        Some(Netlink {
+            table: NlTablePtr::at(k.bus.alloc_static(NlTablePtr::layout(), "netlink table")?),
+            table_wait: RefCell::default(),
+            listeners: RefCell::default(),
+            log: RefCell::default(),
+            unicast_error: RefCell::default(),
+            buffers: RefCell::default(),
+            ext_ack: Cell::default(),
+        })
+    }
 }
 
 impl NetNs {
@@ -129,84 +145,135 @@ impl NetNs {
         buffer.map(|buffer| buffer.data).unwrap_or_default()
     }
 
+    /// `nlmsg_notify()` to `RTNLGRP_NSID`. With `report`, the socket of this port gets the message in any case, and not
+    /// as a member of the group. Consumes the buffer.
+    pub(crate) async fn nlmsg_notify(&self, skb: SkbPtr, net: NetPtr, portid: u32, report: bool) {
+        if !report {
+            return self.netlink_broadcast(skb, net, 0).await;
+        }
+        let message = self.with_skb(skb, |buffer| buffer.data.clone()).await;
+        self.netlink_broadcast(skb, net, portid).await;
+        self.unicast_message(message, net); // whatever it returns
+    }
+
     /// `netlink_broadcast()` to `RTNLGRP_NSID`: sockets of other namespaces get it only if they asked for it, know
     /// the sender, and may. Consumes the buffer.
-    pub(crate) async fn netlink_broadcast(&self, skb: SkbPtr, net: NetPtr) {
+    async fn netlink_broadcast(&self, skb: SkbPtr, net: NetPtr, exclude_portid: u32) {
         let k = &self.k;
         let _f = k.enter(function!("netlink_broadcast"), net.addr().to_value());
         let message = self.take_message(skb);
         let number = self.netlink.log.borrow_mut().add(&message);
         k.trace(&NETLINK_BROADCAST, net.addr().to_value(), number);
-        let sockets: Vec<(i64, NetPtr, bool, bool)> = {
-            let listeners = self.netlink.listeners.borrow();
-            let newest_first = listeners.iter().rev();
-            newest_first.map(|sk| (sk.id, sk.net, sk.all_nsid, sk.cap_net_broadcast)).collect()
-        };
-        for (id, sk_net, all_nsid, cap) in sockets {
-            // do_one_broadcast()
-            let is_local = self.net_eq(sk_net, net);
-            if !is_local && (!all_nsid || !self.peernet_has_id(sk_net, net).await || !cap) {
-                continue;
-            }
-            let nsid = self.peernet2id(sk_net, net).await;
-            self.deliver(id, nsid, &message);
+        // Without sockets there is no walk that others could come between.
+        if self.netlink.listeners.borrow().iter().any(|socket| socket.options.subscribed) {
+            self.netlink_lock_table().await;
+            self.broadcast_to_all(&message, net, exclude_portid).await;
+            self.netlink_unlock_table().await;
         }
         k.kfree(skb.addr());
     }
 
-    fn deliver(&self, id: i64, nsid: i32, message: &[u8]) {
-        let mut listeners = self.netlink.listeners.borrow_mut();
-        let Some(socket) = listeners.iter_mut().find(|socket| socket.id == id) else { return };
-        if socket.received.len() >= socket.room {
-            // netlink_overrun()
-            socket.sk_err = -ENOBUFS.0;
-            self.k.trace(&SK_ERR, id, i64::from(ENOBUFS.0));
-            return;
+    /// `sk_for_each_bound()` with `do_one_broadcast()`, of a message from `net`.
+    async fn broadcast_to_all(&self, message: &[u8], net: NetPtr, exclude_portid: u32) {
+        let sockets: Vec<(i64, NetPtr, bool, bool)> = {
+            let listeners = self.netlink.listeners.borrow();
+            let is_member = |sk: &&Listener| {
+                sk.options.subscribed && (exclude_portid == 0 || sk.options.portid != exclude_portid)
+            };
+            let newest_first = listeners.iter().rev().filter(is_member);
+            newest_first
+                .map(|sk| (sk.id, sk.net, sk.options.all_nsid, sk.options.cap_net_broadcast))
+                .collect()
+        };
+        let (mut is_shared, mut has_skb2, mut failure) = (false, false, false);
+        for (id, sk_net, all_nsid, cap) in sockets {
+            let is_local = self.net_eq(sk_net, net);
+            if !is_local && (!all_nsid || !self.peernet_has_id(sk_net, net).await || !cap) {
+                continue;
+            }
+            // One socket gets the message itself, the others clones. If a clone fails, all that follow miss it.
+            if !failure && !has_skb2 {
+                failure = is_shared && self.k.should_fail("skb_clone", Gfp::Atomic).await;
+                (is_shared, has_skb2) = (true, !failure);
+            }
+            if failure {
+                self.netlink_overrun(id);
+                continue;
+            }
+            let nsid = self.peernet2id(sk_net, net).await;
+            has_skb2 = !self.netlink_broadcast_deliver(id, nsid, message);
         }
-        socket.received.push((nsid, message.to_vec()));
-        self.k.trace(&NETLINK_DELIVER, id, i64::from(nsid));
     }
 
-    /// `netlink_unicast()`: 0, or an error. Consumes the buffer.
+    /// Whether the socket has room for the message, and takes it.
+    fn netlink_broadcast_deliver(&self, id: i64, nsid: i32, message: &[u8]) -> bool {
+        // v4.11 tells listeners to all namespaces even that there is no id.
+        let nsid_is_set = nsid >= 0 || !self.patches.has(Patch::SendKnownNsid);
+        let data = message.to_vec();
+        let taken = self.with_socket(id, |socket| {
+            let has_room = !socket.congested && socket.received.len() < socket.options.room;
+            if has_room {
+                socket.received.push_back(Datagram { data, nsid, nsid_is_set, group: RTNLGRP_NSID });
+            }
+            has_room
+        });
+        match taken {
+            Some(true) => self.k.trace(&NETLINK_DELIVER, id, i64::from(nsid)),
+            _ => self.netlink_overrun(id),
+        }
+        taken == Some(true)
+    }
+
+    /// `netlink_overrun()`: a socket misses a message. It is told so once, until it has read everything.
+    fn netlink_overrun(&self, id: i64) {
+        let is_news = self.with_socket(id, |socket| {
+            let is_news = !std::mem::replace(&mut socket.congested, true);
+            if is_news {
+                socket.sk_err = ENOBUFS.negated();
+            }
+            is_news
+        });
+        if is_news == Some(true) {
+            self.k.trace(&SK_ERR, id, i64::from(ENOBUFS.0));
+        }
+    }
+
+    /// `netlink_unicast()` to the socket that a message names as its reader: 0, or an error. Consumes the buffer. What
+    /// no socket reads, somebody outside the model does.
     pub(crate) async fn netlink_unicast(&self, skb: SkbPtr, net: NetPtr) -> i32 {
         let _f = self.k.enter(function!("netlink_unicast"), net.addr().to_value());
         let message = self.take_message(skb);
+        let error = self.unicast_message(message, net);
+        self.k.kfree(skb.addr());
+        error
+    }
+
+    fn unicast_message(&self, message: Vec<u8>, net: NetPtr) -> i32 {
         let number = self.netlink.log.borrow_mut().add(&message);
         self.k.trace(&NETLINK_UNICAST, net.addr().to_value(), number);
-        self.k.kfree(skb.addr());
-        self.netlink.unicast_error.borrow().unwrap_or(0)
+        if let Some(error) = *self.netlink.unicast_error.borrow() {
+            return error;
+        }
+        let portid = Header::parse(&message).map_or(0, |header| header.portid);
+        let mut listeners = self.netlink.listeners.borrow_mut();
+        let is_reader =
+            |socket: &&mut Listener| portid != 0 && socket.options.portid == portid && socket.net == net;
+        if let Some(socket) = listeners.iter_mut().find(is_reader) {
+            socket.received.push_back(Datagram { data: message, nsid: -1, nsid_is_set: false, group: 0 });
+        }
+        0
     }
 
     /// `netlink_set_err()`: to the sockets of the group in one namespace. `error` is negative.
     pub(crate) fn netlink_set_err(&self, net: NetPtr, error: Errno) {
         self.k.trace(&NETLINK_SET_ERR, net.addr().to_value(), i64::from(error.negated()));
         let mut listeners = self.netlink.listeners.borrow_mut();
-        for socket in listeners.iter_mut().rev() {
+        for socket in listeners.iter_mut().rev().filter(|socket| socket.options.subscribed) {
             if self.config.net_ns && socket.net != net {
                 continue;
             }
             socket.sk_err = error.negated();
             self.k.trace(&SK_ERR, socket.id, i64::from(error.0));
         }
-    }
-
-    /// socket(2), and setsockopt(2) with `NETLINK_ADD_MEMBERSHIP` for `RTNLGRP_NSID`: holds a reference to `net`.
-    pub async fn listen(&self, id: i64, net: NetPtr, all_nsid: bool, cap_net_broadcast: bool, room: usize) {
-        let _f = self.k.enter(function!("netlink_create"), net.addr().to_value());
-        self.get_net(net).await;
-        let socket = Listener { id, net, all_nsid, cap_net_broadcast, room, received: Vec::new(), sk_err: 0 };
-        self.netlink.listeners.borrow_mut().push(socket);
-    }
-    /// close(2) of a socket: whether there was one.
-    pub async fn unlisten(&self, id: i64) -> bool {
-        let _f = self.k.enter(function!("netlink_release"), id);
-        let socket = {
-            let mut listeners = self.netlink.listeners.borrow_mut();
-            let at = listeners.iter().position(|socket| socket.id == id);
-            at.map(|at| listeners.remove(at))
-        };
-        let Some(socket) = socket else { return false };
-        self.put_net(socket.net).await;
-        true
     }
 }

@@ -9,6 +9,8 @@ use kernel::{EINVAL, EMSGSIZE, ERANGE, Errno};
 pub const NLMSG_HDRLEN: usize = 16;
 /// `NLM_F_MULTI`
 pub const NLM_F_MULTI: u16 = 2;
+/// `NLM_F_ECHO`
+pub(crate) const NLM_F_ECHO: u16 = 8;
 /// `NLA_HDRLEN`
 const NLA_HDRLEN: usize = 4;
 
@@ -45,6 +47,15 @@ pub struct Buffer {
     pub data: Vec<u8>,
     /// How many bytes fit.
     pub room: usize,
+}
+
+impl Header {
+    /// The header at the beginning of a message, if it is long enough for one.
+    pub fn parse(message: &[u8]) -> Option<Self> {
+        let u16_at = |at: usize| Some(u16::from_le_bytes(*message.get(at..)?.first_chunk()?));
+        let u32_at = |at: usize| Some(u32::from_le_bytes(*message.get(at..)?.first_chunk()?));
+        Some(Header { r#type: u16_at(4)?, flags: u16_at(6)?, seq: u32_at(8)?, portid: u32_at(12)? })
+    }
 }
 
 impl Buffer {
@@ -143,6 +154,19 @@ pub(crate) fn nlmsg_parse<'a, const N: usize>(
         rest = next;
     }
     Ok(attributes)
+}
+
+/// Where in a message the last attribute of a type begins, if there is one: from the netlink header on.
+pub(crate) fn attribute_offset(payload: &[u8], hdrlen: usize, r#type: u16) -> Option<u32> {
+    let mut rest = payload.get(align(hdrlen)..).unwrap_or_default();
+    let mut found = None;
+    while let Some((other, _, next)) = next_attribute(rest) {
+        if other == usize::from(r#type) {
+            found = u32::try_from(NLMSG_HDRLEN + payload.len() - rest.len()).ok();
+        }
+        rest = next;
+    }
+    found
 }
 
 /// `nla_ok()`, `nla_next()`: the first attribute's type and payload, and what follows.

@@ -4,7 +4,7 @@
 //! All tasks share one table of file descriptors. A namespace's dentry and inode are one object.
 
 use kernel::{
-    Addr, Atomic, EBADF, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM, Errno, Field, Gfp, Plain, Pointer,
+    Addr, Atomic, EBADF, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM, Errno, Field, Gfp, Plain, Pointer, RcuHead,
     RcuPointer, function, object, tracepoint,
 };
 
@@ -33,6 +33,8 @@ object! {
         pub count: Atomic,
         /// The namespace, with a reference to it.
         pub ns: Plain<NsCommon>,
+        /// To free it by.
+        pub rcu: RcuHead,
     }
 }
 
@@ -45,6 +47,8 @@ object! {
         pub inode: Plain<NsfsPtr>,
         /// `get_proc_ns(file_inode(file))`
         pub ns: Plain<NsCommon>,
+        /// To free it by.
+        pub rcu: RcuHead,
     }
 }
 
@@ -84,14 +88,16 @@ impl NetNs {
             Open::Uts => (NsfsPtr::null(), self.init_uts_ns.ns()),
             Open::Net(_) if !self.config.net_ns => return Err(ENOENT),
             Open::Net(pid) => {
-                let task = self.find_task_by_vpid(pid).ok_or(ENOENT)?;
-                let inode = self.ns_get_path(task).await?;
+                let task = self.get_proc_task(pid).await.ok_or(ENOENT)?;
+                let inode = self.ns_get_path(task).await;
+                self.put_task_struct(task).await;
+                let inode = inode?;
                 (inode, inode.ns().read(k).await)
             }
         };
         let Some(file) = k.bus.alloc(FilePtr::layout(), FilePtr::layout().cells() * 8).map(FilePtr::at)
         else {
-            self.out_of_memory().await;
+            self.k.out_of_memory().await;
             return Err(ENOMEM);
         };
         file.inode().write(k, inode).await;
@@ -148,11 +154,14 @@ impl NetNs {
         let k = &self.k;
         let _f = k.enter(function!("nsfs_evict"), inode.addr().to_value());
         let ns = inode.ns().read(k).await;
-        // Its memory stays, as that of files does: RCU readers may still use it. docs/MODEL.md
         self.ops_put(ns).await;
+        // Who reads `stashed` may still try to take a reference.
+        k.kfree_rcu(inode.addr(), inode.rcu()).await;
     }
 
     /// `fput()`: the last one closes the file, and perhaps the last file of a namespace.
+    ///
+    /// C leaves that to the way back to user mode, where the caller holds no lock.
     pub(crate) async fn fput(&self, file: FilePtr) {
         let k = &self.k;
         let _f = k.enter(function!("fput"), file.addr().to_value());
@@ -166,6 +175,21 @@ impl NetNs {
             ns.stashed().write(k, Addr::NULL).await;
             self.evict(inode).await;
         }
+        // file_free()
+        k.kfree_rcu(file.addr(), file.rcu()).await;
+    }
+
+    /// `fget()`: the file behind a descriptor, with a reference to it.
+    async fn fget(&self, fd: i32) -> Option<FilePtr> {
+        let k = &self.k;
+        k.rcu_read_lock().await;
+        let found = self.files.borrow().get(&fd).copied();
+        let file = match found {
+            Some(file) if file.f_count().inc_not_zero(k).await => Some(file), // get_file_rcu()
+            _ => None,
+        };
+        k.rcu_read_unlock();
+        file
     }
 
     /// `proc_ns_fget()`: the file of a namespace, with a reference to the file.
@@ -176,11 +200,7 @@ impl NetNs {
     pub(crate) async fn proc_ns_fget(&self, fd: i32) -> Result<FilePtr, Errno> {
         let k = &self.k;
         let _f = k.enter(function!("proc_ns_fget"), i64::from(fd));
-        let file = self.files.borrow().get(&fd).copied().ok_or(EBADF)?;
-        // get_file_rcu()
-        if !file.f_count().inc_not_zero(k).await {
-            return Err(EBADF);
-        }
+        let file = self.fget(fd).await.ok_or(EBADF)?;
         if file.ns().read(k).await.addr().is_null() {
             self.fput(file).await;
             return Err(EINVAL);

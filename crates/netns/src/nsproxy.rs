@@ -3,7 +3,12 @@
 //!
 //! Only the network part of a set exists.
 
-use kernel::{Atomic, EINVAL, ENOMEM, EPERM, Errno, Field, Gfp, Plain, Pointer, SpinLock, function, object};
+use std::rc::Rc;
+
+use kernel::{
+    Addr, Atomic, EINVAL, ENOMEM, EPERM, Errno, Field, Gfp, Plain, Pointer, RcuHead, RcuPointer, SpinLock,
+    function, object,
+};
 
 use crate::{NetNs, net::NetPtr, net_namespace::CLONE_NEWNET, user_namespace::UserNsPtr};
 
@@ -30,6 +35,20 @@ object! {
         pub euid: Plain<u32>,
         /// Whether CAP_SYS_ADMIN is in `cred->cap_effective`.
         pub cap_sys_admin: Plain<bool>,
+        /// References to its memory.
+        pub usage: Atomic,
+        /// To put the reference of those who find it by pid.
+        pub rcu: RcuHead,
+    }
+}
+
+object! {
+    /// `struct pid *`
+    pub(crate) struct PidPtr("struct pid", "pid", "pid") {
+        /// `tasks[PIDTYPE_PID]`, which has one entry at most.
+        pub(crate) task: RcuPointer<TaskPtr>,
+        /// To free it by.
+        pub(crate) rcu: RcuHead,
     }
 }
 
@@ -46,8 +65,27 @@ pub struct Credentials {
 
 impl NetNs {
     /// `find_task_by_vpid()`. In an RCU read section.
-    pub fn find_task_by_vpid(&self, pid: i32) -> Option<TaskPtr> {
-        self.pids.borrow().get(&pid).copied()
+    pub(crate) async fn find_task_by_vpid(&self, nr: i32) -> Option<TaskPtr> {
+        let pid = self.pids.borrow().get(&nr).copied()?;
+        let task = pid.task().dereference(&self.k).await;
+        (!task.is_null()).then_some(task)
+    }
+    /// `get_proc_task()`: a task, with a reference to its memory. Any context.
+    pub(crate) async fn get_proc_task(&self, nr: i32) -> Option<TaskPtr> {
+        let k = &self.k;
+        k.rcu_read_lock().await;
+        let task = self.find_task_by_vpid(nr).await;
+        if let Some(task) = task {
+            task.usage().inc(k).await;
+        }
+        k.rcu_read_unlock();
+        task
+    }
+    /// `put_task_struct()`. Any context.
+    pub(crate) async fn put_task_struct(&self, task: TaskPtr) {
+        if task.usage().dec_and_test(&self.k).await {
+            self.k.kfree(task.addr());
+        }
     }
     /// `current`: the task that the running context stands for.
     pub fn current(&self) -> TaskPtr {
@@ -81,7 +119,14 @@ impl NetNs {
         k.bus.poke(task.nsproxy().addr(), nsproxy.addr().to_value());
         k.bus.poke(task.user_ns().addr(), init_user_ns.addr().to_value());
         k.bus.poke(task.cap_sys_admin().addr(), 1);
+        k.bus.poke(task.usage().addr(), 2);
         Some(task)
+    }
+    /// What the boot makes of the pid of the first task.
+    pub(crate) fn init_pid_static(k: &kernel::Kernel, task: TaskPtr) -> Option<PidPtr> {
+        let pid = PidPtr::at(k.bus.alloc_static(PidPtr::layout(), "init_pid")?);
+        k.bus.poke(pid.task().addr(), task.addr().to_value());
+        Some(pid)
     }
 
     /// `create_new_namespaces()`: a new set for `current`, with a new network namespace if `flags` say so.
@@ -127,6 +172,7 @@ impl NetNs {
     async fn switch_task_namespaces(&self, p: TaskPtr, new: NsproxyPtr) {
         let k = &self.k;
         let _f = k.enter(function!("switch_task_namespaces"), p.addr().to_value());
+        k.might_sleep("switch_task_namespaces").await;
         p.alloc_lock().lock(k).await;
         let ns = p.nsproxy().read(k).await;
         p.nsproxy().write(k, new).await;
@@ -147,9 +193,10 @@ impl NetNs {
         let from = self.current();
         let _f = k.enter(function!("copy_process"), from.addr().to_value());
         let Some(tsk) = k.bus.alloc(TaskPtr::layout(), TaskPtr::layout().cells() * 8).map(TaskPtr::at) else {
-            self.out_of_memory().await;
+            self.k.out_of_memory().await;
             return Err(ENOMEM);
         };
+        tsk.usage().set(k, 2).await; // one for those who find it, one for itself
         self.get_user_ns(cred.user_ns).await;
         tsk.user_ns().write(k, cred.user_ns).await;
         tsk.euid().write(k, cred.euid).await;
@@ -161,7 +208,14 @@ impl NetNs {
             k.kfree(tsk.addr());
             return Err(err);
         }
-        self.pids.borrow_mut().insert(pid, tsk);
+        // alloc_pid(), attach_pid()
+        let Some(struct_pid) = k.bus.alloc(PidPtr::layout(), PidPtr::layout().cells() * 8).map(PidPtr::at)
+        else {
+            k.out_of_memory().await;
+            return Err(ENOMEM);
+        };
+        self.pids.borrow_mut().insert(pid, struct_pid);
+        struct_pid.task().assign(k, tsk).await;
         Ok(tsk)
     }
 
@@ -240,12 +294,33 @@ impl NetNs {
         let _f = self.k.enter(function!("exit_task_namespaces"), p.addr().to_value());
         self.switch_task_namespaces(p, NsproxyPtr::null()).await;
     }
-    /// `release_task()`: nobody finds it any more, and its credentials are put.
-    pub async fn release_task(&self, pid: i32) {
+    /// `release_task()` of a task that has exited: nobody finds it any more, and its credentials are put. RCU readers
+    /// may still use its memory.
+    pub async fn release_task(&self, nr: i32) {
         let k = &self.k;
-        let Some(task) = self.pids.borrow_mut().remove(&pid) else { return };
+        let Some(pid) = self.pids.borrow_mut().remove(&nr) else { return };
+        let _f = k.enter(function!("release_task"), i64::from(nr));
+        // detach_pid()
+        let task = pid.task().dereference_protected(k).await;
+        pid.task().assign(k, TaskPtr::null()).await;
+        k.kfree_rcu(pid.addr(), pid.rcu()).await;
         let user_ns = task.user_ns().read(k).await;
         self.put_user_ns(user_ns).await;
-        // Its memory stays: RCU readers may still use it. docs/MODEL.md
+        let this = self.this();
+        let func: kernel::RcuFunc = Rc::new(move |_: Addr| {
+            let this = this.clone();
+            Box::pin(async move { this.delayed_put_task_struct(task).await })
+        });
+        k.call_rcu(task.rcu(), func).await;
+    }
+
+    /// `delayed_put_task_struct()`: an RCU callback.
+    async fn delayed_put_task_struct(&self, tsk: TaskPtr) {
+        let _f = self.k.enter(function!("delayed_put_task_struct"), tsk.addr().to_value());
+        self.put_task_struct(tsk).await;
+        // finish_task_switch() of a task that is dead; one that a context stands for is not.
+        if !self.currents.borrow().values().any(|current| *current == tsk) {
+            self.put_task_struct(tsk).await;
+        }
     }
 }

@@ -110,8 +110,11 @@ impl NetNs {
         let index = ops.methods().read(&self.k).await;
         self.methods.borrow()[index].clone()
     }
-    /// The name of an operation, without an access: for those who judge.
+    /// The name of an operation, without an access: for those who judge. `NULL` for none.
     pub fn pernet_name(&self, ops: PernetOpsPtr) -> Rc<str> {
+        if ops.is_null() {
+            return "NULL".into();
+        }
         let index =
             usize::try_from(self.k.bus.peek(kernel::Field::addr(ops.methods()))).unwrap_or(usize::MAX);
         self.methods.borrow().get(index).map_or_else(|| "?".into(), |methods| methods.name.clone())

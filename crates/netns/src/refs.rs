@@ -48,7 +48,6 @@ impl NetNs {
     /// C: for_each_net, include/net/net_namespace.h
     pub async fn for_each_net(&self, previous: Option<NetPtr>) -> Option<NetPtr> {
         let k = &self.k;
-        let _f = k.enter(function!("for_each_net"), 0);
         let link = self.link_of(previous).next(k).await;
         self.net_of(link).await
     }
@@ -57,7 +56,6 @@ impl NetNs {
     /// C: for_each_net_rcu, include/net/net_namespace.h
     pub async fn for_each_net_rcu(&self, previous: Option<NetPtr>) -> Option<NetPtr> {
         let k = &self.k;
-        let _f = k.enter(function!("for_each_net_rcu"), 0);
         let link = self.link_of(previous).next_rcu(k).await;
         self.net_of(link).await
     }

@@ -3,11 +3,11 @@
 //!
 //! `netdev_run_todo()`, which `rtnl_unlock()` runs, has nothing to do: there are no devices.
 
-use kernel::{Errno, Pointer, function};
+use kernel::{EOPNOTSUPP, EPERM, Errno, Pointer, function};
 
 use crate::{
     NetNs,
-    net_namespace::{NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetlinkCallback, Request},
+    net_namespace::{NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetlinkCallback, RTM_GETNSID, RTM_NEWNSID, Request},
 };
 
 /// One page of a dump.
@@ -19,7 +19,48 @@ pub struct Page {
     pub len: usize,
 }
 
+/// `RTM_BASE`
+const RTM_BASE: u16 = 16;
+/// `RTM_MAX`
+const RTM_MAX: u16 = 95;
+/// `NLM_F_DUMP`
+const NLM_F_DUMP: u16 = 0x300;
+
 impl NetNs {
+    /// `rtnetlink_rcv_msg()`: a message of a socket, to its handler. Under `rtnl_mutex`.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP` for types without a handler, `EPERM` for all but questions of those without CAP_NET_ADMIN over
+    /// the owner of their namespace, and what the handler says; `EINTR` where no ack is due.
+    pub(crate) async fn rtnetlink_rcv_msg(
+        &self,
+        socket: i64,
+        r#type: u16,
+        request: Request,
+    ) -> Result<(), Errno> {
+        /// `RTM_GET...`: the third of the four kinds.
+        const GET: u16 = 2;
+        let _f = self.k.enter(function!("rtnetlink_rcv_msg"), request.net.addr().to_value());
+        if r#type > RTM_MAX {
+            return Err(EOPNOTSUPP);
+        }
+        if request.payload.is_empty() {
+            return Ok(()); // without a family
+        }
+        let kind = r#type.wrapping_sub(RTM_BASE) & 3;
+        // netlink_net_capable(): whoever opened the socket is who sends here.
+        if kind != GET && !self.ns_capable(request.net.user_ns().read(&self.k).await).await {
+            return Err(EPERM);
+        }
+        match r#type {
+            RTM_GETNSID if request.flags & NLM_F_DUMP != 0 => self.netlink_dump_start(socket, request).await,
+            RTM_GETNSID => self.rtnl_net_getid(&request).await,
+            RTM_NEWNSID => self.rtnl_net_newid(&request).await,
+            _ => Err(EOPNOTSUPP),
+        }
+    }
+
     /// `rtnl_lock()`
     pub async fn rtnl_lock(&self) {
         let _f = self.k.enter(function!("rtnl_lock"), 0);
@@ -63,11 +104,11 @@ impl NetNs {
         // The page's own allocation cannot be made to fail.
         let Some(skb) = k.bus.alloc(crate::netlink::SkbPtr::layout(), 8).map(crate::netlink::SkbPtr::at)
         else {
-            self.out_of_memory().await;
+            self.k.out_of_memory().await;
             return Page { data: Vec::new(), len: 0 };
         };
         self.give_room(skb, room);
-        let len = self.rtnl_net_dumpid(skb, cb).await;
+        let len = usize::try_from(self.rtnl_net_dumpid(skb, cb).await).unwrap_or(0);
         let data = self.with_skb(skb, |buffer| std::mem::take(&mut buffer.data)).await;
         self.kfree_skb(skb);
         self.rtnl_unlock().await;
@@ -84,7 +125,7 @@ impl Request {
             payload.extend(r#type.to_le_bytes());
             payload.extend(value.to_le_bytes());
         }
-        Request { net, portid: 100, seq: 1, payload }
+        Request { net, portid: 100, seq: 1, flags: 0, strict: false, payload }
     }
     /// A request that names a namespace by process.
     pub fn by_pid(net: crate::net::NetPtr, nsid: Option<i32>, pid: i32) -> Self {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Limits for users, in every user namespace up to the first; kernel/ucount.c
 
-use kernel::{Atomic, Effect, Gfp, Plain, Pointer, function, object};
+use kernel::{Atomic, Gfp, Plain, Pointer, function, object};
 
 use crate::{NetNs, user_namespace::UserNsPtr};
 
@@ -112,9 +112,8 @@ impl NetNs {
         let _f = k.enter(function!("dec_ucount"), ucounts.addr().to_value());
         let mut iter = ucounts;
         while !iter.is_null() {
-            if iter.net_namespaces().dec_if_positive(k).await < 0 {
-                k.bus.say(Effect::Warn("ucount would become negative"));
-            }
+            let dec = iter.net_namespaces().dec_if_positive(k).await;
+            k.warn_on_once(dec < 0, "dec < 0");
             iter = iter.ns().read(k).await.ucounts().read(k).await;
         }
         self.put_ucounts(ucounts).await;

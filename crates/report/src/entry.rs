@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a timeline remembers of a run: what may get a line, as plain data.
 
-use machine::{Effect, Op, TaskId, Update, What};
+use machine::{Effect, Op, STEP, TaskId, Update, What};
 
 /// Something that may get a line.
 #[derive(Clone, Debug)]
@@ -35,12 +35,14 @@ pub(crate) enum Shown {
 /// lead there.
 pub(crate) fn is_telling(what: &What) -> bool {
     match what {
+        _ if is_step(what) => false,
         What::Op(op, _) => match op {
             Op::Marked(_, update, _) | Op::Racy(_, update) => *update != Update::Read,
             Op::Lock(..) | Op::Wait(_) | Op::RcuReadLock | Op::GraceEnd => true,
             // A fault is told by its finding.
             Op::Start | Op::IsLocked(_) | Op::GraceBegin | Op::MightSleep(_) => false,
-            Op::PreemptEnable | Op::Fault(_) => false,
+            Op::Sleep(_) => true,
+            Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => false,
         },
         What::Effect(effect) => match effect {
             Effect::Alloc(_) | Effect::AllocFailed(_) | Effect::Free(_) => true,
@@ -48,6 +50,7 @@ pub(crate) fn is_telling(what: &What) -> bool {
             Effect::Spawn(_) | Effect::Kill(_) | Effect::Enter(..) | Effect::Trace(..) => true,
             // A warning is told by its finding.
             Effect::Read(_) | Effect::Write(..) | Effect::MightSleep(_) => false,
+            Effect::Disable(_) | Effect::Enable(_) | Effect::UserMode => false,
             Effect::Leave(_) | Effect::Warn(_) => false,
         },
     }
@@ -57,8 +60,13 @@ pub(crate) fn is_telling(what: &What) -> bool {
 pub(crate) fn is_anything(what: &What) -> bool {
     let nothing = matches!(
         what,
-        What::Op(Op::Start | Op::Fault(_) | Op::PreemptEnable, _)
-            | What::Effect(Effect::Leave(_) | Effect::Warn(_))
+        What::Op(Op::Start | Op::Fault(_) | Op::PreemptEnable | Op::Interruptible, _)
+            | What::Effect(Effect::Leave(_) | Effect::Warn(_) | Effect::UserMode)
     );
-    !nothing
+    !nothing && !is_step(what)
+}
+
+/// Whether it only says where the scenario is.
+fn is_step(what: &What) -> bool {
+    matches!(what, What::Effect(Effect::Trace(point, ..)) if std::ptr::eq(*point, &STEP))
 }

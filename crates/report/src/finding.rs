@@ -9,9 +9,9 @@ mod tasks;
 
 use std::fmt::Write as _;
 
-use machine::{Access, Bug, Bus, Finding, Loc};
+use machine::{Access, Bug, Finding, Loc};
 
-use crate::words::Words;
+use crate::{Scene, words::Words};
 
 /// The line above and below what KASAN and KCSAN report.
 const RULE: &str = "==================================================================";
@@ -19,14 +19,14 @@ const RULE: &str = "============================================================
 /// A report as it grows.
 struct Report<'a> {
     words: Words<'a>,
+    scene: &'a Scene<'a>,
     finding: &'a Finding,
-    cpu: u32,
     text: String,
 }
 
-/// The report of a finding that was made on `cpu`, while `bus` is still that of the run.
-pub fn text(bus: &Bus, finding: &Finding, cpu: u32) -> String {
-    let mut report = Report { words: Words { bus }, finding, cpu, text: String::new() };
+/// The report of a finding.
+pub fn text(scene: &Scene<'_>, finding: &Finding) -> String {
+    let mut report = Report { words: Words { bus: scene.bus }, scene, finding, text: String::new() };
     match &finding.bug {
         Bug::UseAfterFree { .. } | Bug::DoubleFree { .. } => report.kasan(),
         Bug::InvalidFree { .. } | Bug::OutOfBounds { .. } => report.kasan(),
@@ -40,6 +40,23 @@ pub fn text(bus: &Bus, finding: &Finding, cpu: u32) -> String {
         Bug::Oops { fault, target } => report.oops(*fault, target),
     }
     report.text
+}
+
+/// A finding of which an earlier one has told everything but the place: a use of the same object after it was freed.
+/// A kernel shows only the first of these.
+pub fn is_of_same_object(earlier: &Finding, finding: &Finding) -> bool {
+    match (&earlier.bug, &finding.bug) {
+        (Bug::UseAfterFree { cell: first, .. }, Bug::UseAfterFree { cell, .. }) => {
+            first.object == cell.object
+        }
+        _ => false,
+    }
+}
+
+/// The same in one line, for [those](is_of_same_object) that need no more.
+pub fn line(scene: &Scene<'_>, finding: &Finding) -> String {
+    let by = finding.by;
+    format!("{finding}, by task {}/{}, step {}", scene.bus.name(by.task), scene.pid(by.id), by.step)
 }
 
 /// What `sim explain` says of a finding's code.
@@ -134,15 +151,16 @@ impl Report<'_> {
         let title = self.finding.to_string();
         self.line(&title);
     }
-    /// `lookup/2`
+    /// `lookup/101`
     fn task(&self, access: &Access) -> String {
-        format!("{}/{}", self.words.bus.name(access.task), access.id.0)
+        format!("{}/{}", self.words.bus.name(access.task), self.scene.pid(access.id))
     }
     /// Who met it, and where.
     fn cpu_line(&mut self) {
         let by = self.finding.by;
         let comm = self.words.bus.name(by.task);
-        let line = format!("CPU: {} PID: {} Comm: {comm} Step: {}", self.cpu, by.id.0, by.step);
+        let pid = self.scene.pid(by.id);
+        let line = format!("CPU: {} PID: {pid} Comm: {comm} Step: {}", self.scene.cpu, by.step);
         self.line(&line);
     }
     /// The functions that the task was in, innermost first.
@@ -153,31 +171,40 @@ impl Report<'_> {
     fn frames(&mut self) {
         let (by, stack) = (self.finding.by, &self.finding.stack);
         let mut frames = Vec::new();
+        let mut step = self.scene.step();
         for (index, frame) in stack.iter().enumerate().rev() {
             // Of the innermost function the very line is known, of the others where they begin.
             let loc = if index + 1 == stack.len() { by.loc } else { frame.loc };
-            let argument = self.words.argument(frame.arg);
-            frames.push(format!(" {}({argument})  {}", frame.function.name, place(loc)));
+            let function = format!("{}({})", frame.function.name, self.words.argument(frame.arg));
+            // The innermost function that is not the kernel's is where the scenario is.
+            let is_here = self.scene.place(loc).is_none();
+            match step.take_if(|_| is_here) {
+                Some((path, place)) => frames.push(format!(" {function}  {place}, {path}")),
+                None => frames.push(self.at(&function, loc)),
+            }
         }
         if frames.is_empty() {
-            frames.push(format!(" {}  {}", by.function, place(by.loc)));
+            frames.push(self.at(by.function, by.loc));
         }
+        // Or else it has called all these.
+        frames.extend(step.map(|(path, place)| format!(" {path}  {place}")));
         for frame in frames {
             self.line(&frame);
         }
     }
-    /// `Freed by task put/3:` and the function.
+    /// ` put_net  crates/netns/src/refs.rs:17`
+    fn at(&self, function: &str, loc: Loc) -> String {
+        match self.scene.place(loc) {
+            Some(place) => format!(" {function}  {place}"),
+            None => format!(" {function}"),
+        }
+    }
+    /// `Freed by task put/100:` and the function.
     fn access(&mut self, what: &str, access: &Access) {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = write!(text, "{what} by task {}, step {}:", self.task(access), access.step);
         self.line(&text);
-        let line = format!(" {}  {}", access.function, place(access.loc));
-        self.line(&line);
+        self.line(&self.at(access.function, access.loc));
     }
-}
-
-/// `crates/netns/src/refs.rs:17`
-pub(crate) fn place(loc: Loc) -> String {
-    format!("{}:{}", loc.file(), loc.line())
 }

@@ -2,10 +2,13 @@
 //! JSON lines. Every line is an object with a `reason` and the number of the format; fields keep their names and
 //! their order.
 
-use machine::{Access, Bug, Bus, Cell, Finding};
+use machine::{Access, Bug, Cell, Finding, Loc};
 use serde::Serialize;
 
-use crate::words::{Words, plain_name};
+use crate::{
+    Scene,
+    words::{Words, plain_name},
+};
 
 /// The format's number. It is raised when a field changes its meaning or goes.
 pub const FORMAT: u32 = 1;
@@ -60,6 +63,7 @@ struct Found<'a> {
     title: String,
     cpu: u32,
     by: Who,
+    scenario: Option<Step<'a>>,
     object: Option<Object<'a>>,
     access: Option<&'static str>,
     marked: Option<bool>,
@@ -70,6 +74,13 @@ struct Found<'a> {
     holders: Vec<Who>,
     stack: Vec<Call>,
     text: String,
+}
+
+/// The step of the scenario that the task was in.
+#[derive(Serialize)]
+struct Step<'a> {
+    path: &'a str,
+    line: usize,
 }
 
 #[derive(Serialize)]
@@ -85,19 +96,26 @@ struct Object<'a> {
 #[derive(Serialize)]
 struct Who {
     task: String,
-    pid: u32,
+    pid: i32,
     function: &'static str,
+    #[serde(flatten)]
+    place: Option<Place>,
+    step: u64,
+}
+
+/// A line of kernel code.
+#[derive(Serialize)]
+struct Place {
     file: &'static str,
     line: u32,
-    step: u64,
 }
 
 #[derive(Serialize)]
 struct Call {
     function: &'static str,
     argument: String,
-    file: &'static str,
-    line: u32,
+    #[serde(flatten)]
+    place: Option<Place>,
 }
 
 /// The line of a run's verdict.
@@ -105,14 +123,18 @@ pub fn result(outcome: &Outcome<'_>) -> String {
     line("result", outcome)
 }
 
-/// The line of a finding that was made on `cpu`, while `bus` is still that of the run.
-pub fn finding(bus: &Bus, file: &str, run: &str, finding: &Finding, cpu: u32) -> String {
+/// The line of a finding in the run `run`.
+pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
+    let Scene { bus, cpu, file, .. } = *scene;
+    let place = |loc: Loc| {
+        let is_kernel = !(scene.is_of_simulator)(loc);
+        is_kernel.then(|| Place { file: loc.file(), line: loc.line() })
+    };
     let who = |access: &Access| Who {
         task: bus.name(access.task),
-        pid: access.id.0,
+        pid: scene.pid(access.id),
         function: access.function,
-        file: access.loc.file(),
-        line: access.loc.line(),
+        place: place(access.loc),
         step: access.step,
     };
     let words = Words { bus };
@@ -123,6 +145,7 @@ pub fn finding(bus: &Bus, file: &str, run: &str, finding: &Finding, cpu: u32) ->
         title: finding.to_string(),
         cpu,
         by: who(&finding.by),
+        scenario: scene.step.map(|(path, line)| Step { path, line }),
         object: None,
         access: None,
         marked: None,
@@ -132,13 +155,12 @@ pub fn finding(bus: &Bus, file: &str, run: &str, finding: &Finding, cpu: u32) ->
         waits_for: None,
         holders: Vec::new(),
         stack: Vec::new(),
-        text: crate::finding::text(bus, finding, cpu),
+        text: crate::finding::text(scene, finding),
     };
     found.stack.extend(finding.stack.iter().rev().map(|frame| Call {
         function: frame.function.name,
         argument: words.argument(frame.arg),
-        file: frame.loc.file(),
-        line: frame.loc.line(),
+        place: place(frame.loc),
     }));
     match &finding.bug {
         Bug::UseAfterFree { cell, kind, allocated, freed } => {

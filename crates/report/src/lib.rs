@@ -15,8 +15,12 @@ pub mod finding;
 pub mod json;
 mod lines;
 mod paint;
+mod scene;
+mod standing;
 mod timeline;
 mod words;
 
 pub use paint::Paint;
+pub use scene::Scene;
+pub use standing::standing;
 pub use timeline::{Detail, Timeline};

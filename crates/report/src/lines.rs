@@ -9,7 +9,7 @@ use crate::{
     entry::{Entry, Shown},
     paint::Kind,
     timeline::Detail,
-    words::{Words, lock_names},
+    words::{Words, lock_names, section_names},
 };
 
 /// A line of a timeline.
@@ -266,7 +266,10 @@ impl<'a> Lines<'a> {
             Op::GraceBegin => (Kind::Lock, "a grace period begins".to_owned()),
             Op::GraceEnd => (Kind::Lock, "the grace period has ended".to_owned()),
             Op::MightSleep(what) => (Kind::Trace, format!("might_sleep() of {what}")),
-            Op::Start | Op::PreemptEnable | Op::Fault(_) => (Kind::Trace, format!("{op:?}")),
+            Op::Sleep(ns) => (Kind::Wait, format!("has slept for {ns} ns")),
+            Op::Start | Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => {
+                (Kind::Trace, format!("{op:?}"))
+            }
         }
     }
 
@@ -276,6 +279,9 @@ impl<'a> Lines<'a> {
                 (Kind::Function, format!("{}({})", function.name, self.words.argument(arg)))
             }
             Effect::Leave(n) => (Kind::Function, "}".repeat(n as usize)),
+            Effect::Disable(section) => (Kind::Lock, format!("{}()", section_names(section).0)),
+            Effect::Enable(section) => (Kind::Lock, format!("{}()", section_names(section).1)),
+            Effect::UserMode => (Kind::Trace, "returns to user mode".to_owned()),
             Effect::Alloc(addr) => (Kind::Memory, format!("alloc {}", self.words.object(addr))),
             Effect::AllocFailed(kind) => (Kind::Memory, format!("alloc of {kind} fails, as injected")),
             Effect::Free(addr) => (Kind::Memory, format!("free {}", self.words.object(addr))),

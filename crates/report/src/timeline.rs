@@ -133,7 +133,7 @@ impl Driver for Timeline {
             self.names.extend_from_slice(&choice.names[self.names.len()..]);
         }
         // The task that ran last has just announced its operation. If it could be performed, the task would be ready.
-        if let Some(task) = choice.running.filter(|task| !choice.ready.contains(task))
+        if let Some(task) = choice.running.filter(|task| !choice.ready.contains(*task))
             && let Some(Some(announced)) = choice.announced.get(task.index())
             && matches!(announced.op, Op::Lock(..) | Op::Wait(_) | Op::GraceEnd)
             && self.waiting != Some(task)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Objects, cells and values in words.
 
-use machine::{Addr, Bus, Locking};
+use machine::{Addr, Bus, Locking, Section};
 
 /// What a machine calls things, after a run.
 #[derive(Clone, Copy)]
@@ -78,6 +78,15 @@ fn bad_pointer(addr: Addr) -> String {
     match addr {
         Addr::NULL | Addr::LIST_POISON1 | Addr::LIST_POISON2 => format!("{addr:?}"),
         addr => format!("{:#x}", addr.to_value()),
+    }
+}
+
+/// What begins and what ends a section.
+pub(crate) fn section_names(section: Section) -> (&'static str, &'static str) {
+    match section {
+        Section::Preempt => ("preempt_disable", "preempt_enable"),
+        Section::Bh => ("local_bh_disable", "local_bh_enable"),
+        Section::Irq => ("local_irq_disable", "local_irq_enable"),
     }
 }
 

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Lists of steps, and whether there is a namespace `self` in them.
+//! Lists of steps, whether there is a namespace `self` in them, and how a step is read: an object with one key.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
 
-use crate::{check::Checker, source::Seg, step::Step, values::Check};
+use crate::{
+    check::Checker,
+    source::Seg,
+    step::{Action, STEPS},
+    values::{Check, Note},
+};
 
 /// Steps, one after the other.
 #[derive(Debug)]
@@ -63,8 +72,9 @@ impl Check for Body {
 }
 
 /// A body that has a namespace of its own: `self`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub(crate) struct SelfBody(pub(crate) Body);
 
 impl Check for SelfBody {
@@ -77,8 +87,9 @@ impl Check for SelfBody {
 }
 
 /// A body without `self`, wherever it is.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub(crate) struct CallbackBody(pub(crate) Body);
 
 impl Check for CallbackBody {
@@ -87,5 +98,42 @@ impl Check for CallbackBody {
     }
     fn resolve(&mut self, cx: &mut Checker<'_>) {
         cx.with_self(false, |cx| self.0.resolve(cx));
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// Where it is in the scenario.
+    pub(crate) place: u32,
+    pub(crate) action: Action,
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OneKey;
+        impl<'de> Visitor<'de> for OneKey {
+            type Value = Step;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a step: an object with one key")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Step, A::Error> {
+                let mut action = None;
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "note" || key == "$schema" {
+                        map.next_value::<Note>()?;
+                    } else if action.is_some() && STEPS.contains(&key.as_str()) {
+                        return Err(A::Error::custom(format_args!("second step `{key}` in one object")));
+                    } else {
+                        action = Some(Action::read(&key, &mut map)?);
+                    }
+                }
+                match action {
+                    Some(action) => Ok(Step { place: 0, action }),
+                    None => Err(A::Error::custom("missing step: the object has no key")),
+                }
+            }
+        }
+        from.deserialize_map(OneKey)
     }
 }

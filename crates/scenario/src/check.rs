@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// More diagnostics help nobody.
-const MAX_DIAGNOSTICS: usize = 32;
+pub(crate) const MAX_DIAGNOSTICS: usize = 32;
 /// The steps that a scenario may have.
 pub(crate) const MAX_STEPS: usize = 1_000_000;
 
@@ -57,7 +57,7 @@ impl Kind {
             Kind::Barrier => Scope::Barriers,
         }
     }
-    fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Kind::Net => "namespace",
             Kind::Number => "id",
@@ -86,10 +86,10 @@ impl Kind {
             Kind::Ops => "S022",
             Kind::UserNs => "S023",
             Kind::Completion | Kind::Barrier => "S024",
-            Kind::Module => "S041",
+            Kind::Module => "S044",
         }
     }
-    fn how_to_declare(self) -> &'static str {
+    pub(crate) fn how_to_declare(self) -> &'static str {
         match self {
             Kind::Net | Kind::Number | Kind::Fd | Kind::Socket | Kind::Object => {
                 "a step binds a name by its field `as`"
@@ -228,6 +228,19 @@ impl<'s> Checker<'s> {
             self.push(diagnostic, here);
         }
     }
+    /// Adds a diagnostic about a part of the string here, or all of it if the part is written differently.
+    pub(crate) fn report_part(&mut self, diagnostic: Diagnostic, part: &str, label: &str) {
+        if !self.is_silent() {
+            let here = self.source.label(&self.path, label).map(|mut here| {
+                if let Some(at) = self.source.text[here.span.clone()].find(part).filter(|_| !part.is_empty())
+                {
+                    here.span = here.span.start + at..here.span.start + at + part.len();
+                }
+                here
+            });
+            self.push(diagnostic, here);
+        }
+    }
     /// Adds a diagnostic about the key here.
     pub(crate) fn report_key(&mut self, diagnostic: Diagnostic, label: &str) {
         if !self.is_silent() {
@@ -255,7 +268,8 @@ impl<'s> Checker<'s> {
     }
     /// What is declared in a scope, as suggestions.
     pub(crate) fn names_of(&self, kind: Kind) -> Vec<String> {
-        self.scopes.get(&kind.scope()).map(|names| names.keys().cloned().collect()).unwrap_or_default()
+        let names = self.scopes.get(&kind.scope()).into_iter().flatten();
+        names.filter(|(_, declared)| declared.kind == kind).map(|(name, _)| name.clone()).collect()
     }
     /// A name that must not be declared yet.
     pub(crate) fn declare_once(&mut self, kind: Kind, name: &str) {
@@ -407,6 +421,7 @@ pub(crate) const ALLOC_KINDS: &[&str] = &[
     "net",
     "ucounts",
     "skb",
+    "skb_clone",
     "nsproxy",
     "userns",
     "nsfs",

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the codes of diagnostics mean, for those who want to know more.
 
-/// What a code means, and what to do; none if there is no such code.
+/// What a code means, and what to do; none if there is no such code. Small letters will do.
 pub fn explain(code: &str) -> Option<&'static str> {
-    CODES.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+    CODES.iter().find(|(known, _)| known.eq_ignore_ascii_case(code)).map(|(_, text)| *text)
 }
 
 /// All codes, with what they mean.
@@ -52,8 +52,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("S014", "Two things have the same name: two tasks, or two runs."),
     (
         "S015",
-        "There are too many tasks, runs or failures (at most 4096 of each), names in one object (at most 65536), or \
-              steps (at most 1000000, those in loops counted once).",
+        "There are too many tasks, runs or failures (at most 4096 of each), names in one object (at most 65536), \
+              items in a schedule (at most 1000000), or steps (at most 1000000, those in loops counted once).",
     ),
     ("S016", "A name has 1 to 64 letters, digits, `_` and `-`."),
     (
@@ -123,24 +123,32 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "S040",
-        "An event that a run expects or counts begins with a word that no event begins with, or a count is \
-              expected to be at least more than it may be at most. Kernel functions are events: `enter cleanup_net`.",
+        "A run expects that a kernel function is called that never says so, or a task is to be killed in one. \
+              `sim list functions` shows those that do.",
     ),
-    ("S041", "There is no such module under `modules`."),
     (
-        "S042",
+        "S041",
+        "A run expects or counts an event that can never happen: its name is none, or a word behind the name is not \
+              what belongs there. `sim list events` shows how events are written. Objects are called by type and \
+              number, in order of allocation: `net 1`. In `counts`, the last words may be left out.",
+    ),
+    ("S042", "A process is reaped that cannot be: the first one never exits."),
+    ("S043", "A count is expected to be at least more than it may be at most."),
+    ("S044", "There is no such module under `modules`."),
+    (
+        "S045",
         "A step needs something that only some subsystems of the library have: a device to take references to, a \
               function that receives packets, connections with helpers.",
     ),
-    ("S043", "All steps of one barrier must agree on how many tasks meet there."),
+    ("S046", "All steps of one barrier must agree on how many tasks meet there."),
     (
-        "S044",
+        "S047",
         "A subsystem of the library does not exist, or its fields do not go together: it has its own methods, id and \
               size, and what it uses must be given where it uses something.",
     ),
-    ("S045", "Pernet operations are part of one module at most."),
+    ("S048", "Pernet operations are part of one module at most."),
     (
-        "S046",
+        "S049",
         "A fault is an allocation that fails, a task that is killed when it enters a function, or work that is \
               held up, until a completion or for a time.",
     ),

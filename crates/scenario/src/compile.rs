@@ -10,12 +10,12 @@ use std::sync::Arc;
 use machine::Slab;
 use netns::Subsystem;
 
+pub(crate) use self::runs::FINDINGS;
 use self::tasks::TaskCopy;
 use crate::{
     check::{Checker, Kind, Scope},
     diagnostic::Diagnostic,
     format::{ContextText, FaultText, MachineText, Preempt, SlabText, Text},
-    read::VERSION,
     scenario::{Fault, MachineConfig, Scenario, UserNs},
     source::{Seg, Source},
     values::Check,
@@ -27,12 +27,6 @@ const MAX_LEVEL: usize = 33;
 pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<Diagnostic>> {
     let mut cx = Checker::new(source, text.boot);
     let mut tasks = tasks::copies(&mut cx, std::mem::take(&mut text.tasks.0));
-    let version = text.version.0;
-    if version != VERSION {
-        let diagnostic = Diagnostic::new("S011", format!("version {version} of the format is unknown"))
-            .help(format!("this program reads version {VERSION}"));
-        cx.within([Seg::Key("version")], |cx| cx.report(diagnostic, "unknown version"));
-    }
     let machine = machine_config(text.machine.take());
     declare(&mut cx, &text, &tasks);
     resolve(&mut cx, &mut text, &mut tasks);
@@ -226,7 +220,7 @@ fn one_fault(cx: &mut Checker<'_>, fault: FaultText) -> Option<Fault> {
     let nth = fault.nth.map_or(1, |n| n.u64());
     let wrong = |cx: &mut Checker<'_>, message: &str, label: &str| {
         let help = "a fault is `{\"alloc\": KIND}`, or `{\"kill\": TASK, \"enter\": FUNCTION}`";
-        cx.report(Diagnostic::new("S046", message).help(help), label);
+        cx.report(Diagnostic::new("S049", message).help(help), label);
     };
     match (fault.alloc, fault.kill, fault.enter) {
         (Some(mut kind), None, None) => {
@@ -235,6 +229,7 @@ fn one_fault(cx: &mut Checker<'_>, fault: FaultText) -> Option<Fault> {
         }
         (None, Some(mut task), Some(function)) if fault.times.is_none() => {
             cx.within([Seg::Key("kill")], |cx| task.resolve(cx));
+            cx.within([Seg::Key("enter")], |cx| runs::check_function(cx, &function));
             Some(Fault::Kill { task: task.name.index(), function, nth })
         }
         (None, Some(_), Some(_)) => {

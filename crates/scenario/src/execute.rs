@@ -5,13 +5,16 @@
 
 use std::{future::poll_fn, pin::Pin, pin::pin};
 
-use kernel::{Effect, Field, Op, Pointer};
+use kernel::{Effect, Entered, Field, Op, Pointer, function};
+use machine::STEP;
 use netns::{CLONE_NEWNET, CLONE_NEWUTS, Credentials, NetPtr, Open, PernetOpsPtr, TaskPtr, UserNsPtr};
 
 use crate::{
+    body::Step,
     check::SELF,
-    step::{Action, CloneFlags, CloneProcess, FileKind, OpenFile, SetnsType, Step},
+    step::{Action, CloneProcess, OpenFile},
     values::{Expect, Expected, NetRef, Of, Or, Role, UserNsRef},
+    words::{CloneFlags, FileKind, SetnsType},
     world::{Value, World},
 };
 
@@ -28,6 +31,9 @@ pub(crate) struct Me {
 
 /// So many steps may announce nothing; each one beyond is an operation: otherwise nothing would limit them.
 const SILENT_STEPS: u64 = 1024;
+
+/// Files that may be open at once: `RLIMIT_NOFILE`, without the first three.
+const MAX_FILES: usize = 1024 - 3;
 
 /// The value of an option, or the step is skipped.
 macro_rules! need {
@@ -50,6 +56,7 @@ impl World {
         Box::pin(async move {
             for step in steps {
                 let mut suspended = false;
+                self.k().trace(&STEP, i64::from(step.place) + 1, 0);
                 let mut running = pin!(self.step(step, me));
                 poll_fn(|cx| {
                     let poll = running.as_mut().poll(cx);
@@ -57,11 +64,31 @@ impl World {
                     poll
                 })
                 .await;
+                self.k().trace(&STEP, 0, 0);
                 if !suspended {
                     self.was_silent().await;
                 }
             }
         })
+    }
+    /// The function that a step stands for, where its work begins outside of the port's functions.
+    fn enter(&self, action: &Action) -> Option<Entered<'_>> {
+        let function = match action {
+            Action::TouchNet(_) => function!("touch_net"),
+            Action::PassiveGet(_) => function!("passive_get"),
+            Action::Reap(_) => function!("release_task"),
+            Action::RcuRead(_) => function!("rcu_read"),
+            Action::CallRcu(_) => function!("call_rcu"),
+            Action::NetMutexLock(_) => function!("net_mutex_lock"),
+            Action::NetMutexLockKillable(_) => function!("net_mutex_lock_killable"),
+            Action::NetMutexUnlock(_) => function!("net_mutex_unlock"),
+            Action::Kill(_) => function!("sys_kill"),
+            Action::Complete(_) => function!("complete"),
+            Action::WaitForCompletion(_) => function!("wait_for_completion"),
+            Action::CondResched(_) => function!("cond_resched"),
+            _ => return None,
+        };
+        Some(self.k().enter(function, 0))
     }
     async fn was_silent(&self) {
         self.silent.set(self.silent.get() + 1);
@@ -137,6 +164,7 @@ impl World {
 
     async fn step(&self, step: &Step, me: Me) {
         let (ns, k) = (&self.ns, self.k());
+        let _f = self.enter(&step.action);
         match &step.action {
             Action::CopyNetNs(s) => {
                 let old = match &s.old {
@@ -240,7 +268,7 @@ impl World {
             Action::CloneProcess(s) => self.clone_process(step, s).await,
             Action::ExitProcess(s) => {
                 let task = match &s.pid {
-                    Some(pid) => ns.find_task_by_vpid(need!(self, self.number(pid))),
+                    Some(pid) => ns.task(need!(self, self.number(pid))),
                     None => Some(ns.current()),
                 };
                 let got = match task {
@@ -252,7 +280,7 @@ impl World {
                 };
                 self.gives(step, &s.expect, got);
             }
-            Action::Reap(s) => ns.release_task(need!(self, self.number(&s.pid))).await,
+            Action::Reap(s) => self.reap(step, need!(self, self.number(&s.pid))).await,
             Action::OpenFile(s) => self.open_file(step, s).await,
             Action::Close(s) => {
                 let got = ns.close(need!(self, self.number(&s.fd))).await.into();
@@ -362,6 +390,18 @@ impl World {
         }
     }
 
+    /// wait(2) for a process that has exited.
+    async fn reap(&self, step: &Step, pid: i32) {
+        let tasks = self.ns.tasks();
+        match tasks.iter().find(|view| view.pid == pid) {
+            None => self.fail(Some(step.place), format!("there is no process {pid} to reap")),
+            Some(view) if pid == 1 || !view.net.is_null() => {
+                self.fail(Some(step.place), format!("process {pid} has not exited, and is not reaped"));
+            }
+            Some(_) => self.ns.release_task(pid).await,
+        }
+    }
+
     async fn clone_process(&self, step: &Step, s: &CloneProcess) {
         let (ns, k) = (&self.ns, self.k());
         let user_ns = match &s.user_ns {
@@ -396,7 +436,10 @@ impl World {
             FileKind::Uts => Open::Uts,
             FileKind::Plain => Open::Plain,
         };
-        let got = self.ns.open(what).await.into();
+        let got = match self.ns.files().len() {
+            MAX_FILES.. => Value::Error(kernel::EMFILE.negated()),
+            _ => self.ns.open(what).await.into(),
+        };
         self.gave(step, s.r#as.as_ref(), &s.expect.value, got, Me::default());
     }
 }

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The format, version 1: what a scenario is in JSON.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::{
     body::{Body, CallbackBody, SelfBody},
-    bytes::{AllocKind, Time},
     members::{List, Members, ObjectsOnly},
+    schema,
+    time::Time,
     values::{Count, Expect, GivesAnything, Lines, Note, Number, Seed, TaskRef, Times, UInt},
+    words::AllocKind,
 };
 
 macro_rules! object {
-    ($(#[$doc:meta])* $name:ident {
+    ($(#[$doc:meta])* $key:literal => $name:ident {
         $($(#[$attribute:meta])* $field:ident: $ty:ty,)*
     }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize)]
+        #[derive(Clone, Debug, Deserialize, JsonSchema)]
         #[serde(remote = "Self", deny_unknown_fields, expecting = "an object")]
+        #[schemars(rename = $key)]
         pub(crate) struct $name {
             $($(#[$attribute])* pub(crate) $field: $ty,)*
             #[serde(default, rename = "$schema")]
@@ -31,30 +35,46 @@ macro_rules! object {
 }
 
 object! {
-    /// All of it.
-    Text {
+    /// A scenario: a machine, a kernel's configuration, steps, runs, and what each run expects.
+    "scenario" => Text {
+        /// The version of the format: 1.
+        #[schemars(extend("const" = 1))]
         version: Number<0, { i64::MAX }>,
+        /// The story, in prose.
         note: String,
+        /// One line, for lists.
         title: String,
+        /// The machine.
         machine: Option<MachineText>,
+        /// Which part of a run is the story; `all` if absent.
         #[serde(default)]
         timeline: Shown,
+        /// User namespaces, by name.
         #[serde(default)]
         user_namespaces: Members<UserNsText>,
+        /// Scripted pernet operations, by name. They exist from the start, and do nothing until they are registered.
         #[serde(default)]
         pernet: Members<PernetText>,
+        /// Modules, by name. They are not loaded before a step loads them.
         #[serde(default)]
         modules: Members<ModuleText>,
+        /// Whether the kernel has booted when `setup` begins; true if absent.
         #[serde(default = "yes")]
         boot: bool,
+        /// Failures that are armed at the start, before boot.
         #[serde(default)]
         faults: List<FaultText, 4096>,
+        /// What the first task, pid 1, does before others exist.
         #[serde(default)]
         setup: Body,
+        /// The tasks: all begin at once, after `setup`.
         #[serde(default)]
         tasks: List<TaskText, 4096>,
+        /// Fixes of later kernels, for all runs that do not say otherwise.
         #[serde(default)]
+        #[schemars(schema_with = "schema::patches")]
         patches: Vec<String>,
+        /// What is run. If absent, one run in which nobody is preempted and nothing is found.
         runs: Option<List<RunText, 4096>>,
     }
 }
@@ -64,8 +84,9 @@ pub(crate) fn yes() -> bool {
 }
 
 /// Which part of a run is the story.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "timeline")]
 pub enum Shown {
     /// All of it.
     #[default]
@@ -77,22 +98,32 @@ pub enum Shown {
 }
 
 object! {
-    /// The machine and the kernel's configuration.
-    MachineText {
+    /// The machine, and the kernel's configuration.
+    "machine" => MachineText {
+        /// How many CPUs there are; 4 if absent.
         cpus: Option<Number<1, 1024>>,
+        /// The preemption model; `full` if absent.
         #[serde(default)]
         preempt: Preempt,
+        /// CONFIG_NET_NS; true if absent.
         #[serde(default = "yes")]
         net_ns: bool,
+        /// How much memory an allocation takes; `size_classes` if absent.
         #[serde(default)]
         slab: SlabText,
+        /// `user.max_net_namespaces` of the first user namespace; 1000 if absent.
         max_net_namespaces: Option<Number<0, { i64::MAX }>>,
+        /// Operations in one run; 1,000,000 if absent.
         max_steps: Option<Number<1, 1_000_000_000>>,
+        /// MiB of simulated memory; 256 if absent.
         max_memory_mib: Option<Number<1, 4096>>,
+        /// Whether the first finding ends the run; false if absent, as a kernel goes on after a report.
         #[serde(default)]
         stop_at_first: bool,
+        /// Whether uses of freed memory and the like are found; true if absent.
         #[serde(default = "yes")]
         kasan: bool,
+        /// Whether data races are found; true if absent.
         #[serde(default = "yes")]
         kcsan: bool,
         #[serde(default, rename = "note")]
@@ -101,8 +132,9 @@ object! {
 }
 
 /// When the scheduler may take a CPU from a task that could go on; kernel/Kconfig.preempt
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "preempt")]
 pub enum Preempt {
     /// `CONFIG_PREEMPT_NONE`
     None,
@@ -113,19 +145,26 @@ pub enum Preempt {
     Full,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// How much memory an allocation takes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "slab")]
 pub(crate) enum SlabText {
+    /// kmalloc's size classes, with slack behind an object.
     #[default]
     SizeClasses,
+    /// As much as was asked for.
     Exact,
 }
 
 object! {
     /// A user namespace.
-    UserNsText {
+    "user_namespace" => UserNsText {
+        /// The user namespace above it; `init_user_ns` if absent.
         parent: Option<String>,
+        /// Who owns it; 0 if absent.
         uid: Option<UInt>,
+        /// How many network namespaces a user may have in it.
         max_net_namespaces: Option<Number<0, { i64::MAX }>>,
         #[serde(default, rename = "note")]
         _note: Note,
@@ -133,18 +172,30 @@ object! {
 }
 
 object! {
-    /// Pernet operations: scripted ones, or a subsystem of the library.
-    PernetText {
+    /// Pernet operations: scripted ones, or a subsystem of the library. A method that is absent does not exist; an
+    /// empty list is a method that does nothing.
+    "pernet_operations" => PernetText {
+        /// The subsystem of the library that it is; scripted if absent.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::subsystem")]
         library: Option<String>,
+        /// The operations or the module that the subsystem uses.
         uses: Option<String>,
+        /// How long the subsystem takes.
         time: Option<Time>,
+        /// Whether it wants an id; false if absent.
         #[serde(default)]
         id: bool,
+        /// Bytes of private data in each namespace; 0 if absent.
         size: Option<Number<0, { 4 << 20 }>>,
+        /// Steps of `init`; `self` is the namespace.
         init: Option<SelfBody>,
+        /// What the n-th call of `init` returns: `{"2": "-ENOMEM"}`; 0 otherwise.
         #[serde(default)]
         init_returns: Members<Expect<GivesAnything>>,
+        /// Steps of `exit`; `self` is the namespace.
         exit: Option<SelfBody>,
+        /// Steps of `exit_batch`; there is no `self`.
         exit_batch: Option<CallbackBody>,
         #[serde(default, rename = "note")]
         _note: Note,
@@ -153,17 +204,23 @@ object! {
 
 object! {
     /// A module, and the operations that it registers.
-    ModuleText {
+    "module" => ModuleText {
+        /// The operations that it registers as subsystems, in order.
         #[serde(default)]
         subsys: Vec<String>,
+        /// Those that it registers as devices, after them.
         #[serde(default)]
         device: Vec<String>,
+        /// Steps that it runs when it is loaded, after it has registered its operations.
         #[serde(default)]
         init: CallbackBody,
+        /// Steps that it runs when it is unloaded, before it unregisters its operations.
         #[serde(default)]
         exit: CallbackBody,
+        /// Whether it unregisters its operations, in reverse; true if absent.
         #[serde(default = "yes")]
         unregister: bool,
+        /// Whether it then waits for callbacks with `rcu_barrier()`; true if absent.
         #[serde(default = "yes")]
         barrier: bool,
         #[serde(default, rename = "note")]
@@ -172,12 +229,19 @@ object! {
 }
 
 object! {
-    /// A failure, or a signal, armed at the start of a run.
-    FaultText {
+    /// A failure, or a signal, armed at the start of a run. One that never fires is a failed expectation.
+    "failure" => FaultText {
+        /// What is allocated.
         alloc: Option<AllocKind>,
+        /// The task that is sent SIGKILL.
         kill: Option<TaskRef>,
+        /// The kernel function at whose beginning it is.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::function")]
         enter: Option<String>,
+        /// Which allocation from now fails first, or which call kills; 1 if absent.
         nth: Option<Number<1, { i64::MAX }>>,
+        /// How many allocations fail in a row; 1 if absent.
         times: Option<Times>,
         #[serde(default, rename = "note")]
         _note: Note,
@@ -186,8 +250,10 @@ object! {
 
 object! {
     /// Every allocation fails in turn.
-    SweepText {
+    "sweep" => SweepText {
+        /// What is allocated.
         alloc: AllocKind,
+        /// Where allocations begin to count; `tasks` if absent.
         #[serde(default)]
         from: SweepFrom,
         #[serde(default, rename = "note")]
@@ -196,8 +262,9 @@ object! {
 }
 
 /// Where a sweep begins to count allocations.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "sweep_from")]
 pub(crate) enum SweepFrom {
     /// Where tasks begin.
     #[default]
@@ -207,17 +274,25 @@ pub(crate) enum SweepFrom {
 }
 
 object! {
-    /// A task.
-    TaskText {
+    /// A task. When it has run its steps it still exists, with its namespaces, until it exits.
+    "task" => TaskText {
+        /// A unique name. Those that begin like the kernel's own, `main`, `kworker` and `rcuc`, are reserved.
         name: String,
+        /// So many tasks alike, called `NAME-1`, `NAME-2` and so on; one, called `NAME`, if absent.
         copies: Option<Number<1, 4096>>,
+        /// The CPU that it is bound to, from 0; any if absent.
         cpu: Option<UInt>,
+        /// Where it runs: in process context.
         #[serde(default)]
         context: ContextText,
+        /// Its effective user; 0 if absent.
         uid: Option<UInt>,
+        /// Its user namespace; `init_user_ns` if absent.
         user_ns: Option<String>,
+        /// Whether it has CAP_SYS_ADMIN in its user namespace; true if absent.
         #[serde(default = "yes")]
         cap_sys_admin: bool,
+        /// What it does, one step after the other.
         #[serde(default)]
         steps: Body,
         #[serde(default, rename = "note")]
@@ -225,32 +300,54 @@ object! {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+/// Where a task runs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "context")]
 pub(crate) enum ContextText {
+    /// It may sleep.
     #[default]
     Process,
+    /// It interrupts its CPU, and must not sleep.
     Softirq,
 }
 
 object! {
     /// One execution, and what must be true of it.
-    RunText {
+    "run" => RunText {
+        /// A unique name; `default` or `run-N` if absent.
         name: Option<String>,
+        /// Who runs is chosen at random, from this seed.
         seed: Option<Seed>,
+        /// Who runs, and how far: `put until __put_net, lookup*3, put`. After its end nobody is preempted.
         schedule: Option<Lines>,
+        /// The tasks that take part; all if absent. The name of a task that has copies stands for all of them.
         tasks: Option<Vec<String>>,
+        /// Beside the run itself, one execution for every allocation, which fails.
         sweep: Option<SweepText>,
-        patches: Option<Vec<String>>,
+        /// Fixes of later kernels, instead of the scenario's.
         #[serde(default)]
+        #[schemars(schema_with = "schema::patches_of_run")]
+        patches: Option<Vec<String>>,
+        /// The kinds of findings expected, exactly; none if absent.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::findings")]
         findings: Vec<String>,
+        /// How it ends; `done` if absent.
         #[serde(default)]
         outcome: OutcomeText,
+        /// What must be true at the end.
         end: Option<EndText>,
+        /// Kernel functions that must be entered.
         #[serde(default)]
+        #[schemars(schema_with = "schema::functions")]
         functions: Vec<String>,
+        /// Events that must happen, in this order, others between them.
         #[serde(default)]
+        #[schemars(schema_with = "schema::events")]
         events: Vec<String>,
+        /// How often events must happen: `{"enter cleanup_net": 2, "free net": {"at_least": 1}}`. The first words of an
+        /// event stand for all that begin with them.
         #[serde(default)]
         counts: Members<Count>,
         #[serde(default, rename = "note")]
@@ -259,28 +356,41 @@ object! {
 }
 
 /// How a run is expected to end.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "outcome")]
 pub(crate) enum OutcomeText {
+    /// Every task has returned, or idles, or is dead.
     #[default]
     Done,
+    /// Some tasks wait for ever.
     Deadlock,
+    /// The kernel has panicked.
     Panic,
+    /// The first finding has ended it.
     Stopped,
 }
 
 object! {
-    /// The expected end state.
-    EndText {
+    /// What must be true at the end. What is not given may be anything.
+    "end_state" => EndText {
+        /// How many namespaces are not freed, `init_net` included.
         namespaces: Option<UInt>,
+        /// The whole id table of a namespace: `{"init_net": {"0": "a"}}`.
         #[serde(default)]
         nsids: Members<Members<String>>,
+        /// How many RCU callbacks have not run.
         callbacks: Option<UInt>,
+        /// Whether a cleanup pass is due.
         cleanup_pending: Option<bool>,
+        /// Network namespaces charged to a user: `{"init_user_ns/0": 1}`.
         #[serde(default)]
         ucounts: Members<i64>,
+        /// How many user namespaces are not freed, `init_user_ns` included.
         user_namespaces: Option<UInt>,
+        /// The names of pernet operations in order, `net_ns_ops` included.
         pernet: Option<Vec<String>>,
+        /// What names are bound to: `{"id": 0, "net": null, "fd": "-ENOENT"}`.
         #[serde(default)]
         results: Members<Expect<GivesAnything>>,
         #[serde(default, rename = "note")]

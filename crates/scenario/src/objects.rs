@@ -7,9 +7,11 @@ use kernel::{Gfp, Plain, Pointer, RcuFunc, RcuHead, function, object};
 use netns::PernetOpsPtr;
 
 use crate::{
+    body::Step,
     execute::{Me, need},
-    step::{Access, Action, Allocate, CallRcu, GfpText, NetGeneric, Step},
+    step::{Action, Allocate, CallRcu, NetGeneric},
     values::{ObjectRef, OpsRef},
+    words::{Access, GfpText},
     world::{Value, World},
 };
 
@@ -80,9 +82,16 @@ impl World {
         let ops = need!(self, self.operations(s.ops.name.index()));
         let data = ns.net_generic(net, need!(self, ns.pernet_id(ops))).await;
         if !data.is_null() {
+            let of = data.addr().to_value();
             match s.access {
-                Access::Read => drop(data.first().read(k).await),
-                Access::Write => data.first().write(k, 1).await,
+                Access::Read => {
+                    let _f = k.enter(function!("read_net_generic"), of);
+                    data.first().read(k).await;
+                }
+                Access::Write => {
+                    let _f = k.enter(function!("write_net_generic"), of);
+                    data.first().write(k, 1).await;
+                }
                 Access::None => {}
             }
         }

@@ -4,6 +4,7 @@
 use std::{cell::Cell, pin::Pin, rc::Rc, sync::Arc};
 
 use kernel::{Bus, Kernel, ListHead, NewTask, Op, Pointer, function};
+use machine::ContextKind;
 use netns::{Credentials, Methods, NetNs, NetPtr, PernetOpsPtr, TaskPtr, UserNsPtr};
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The pid of the first task of a scenario; the others follow.
-const FIRST_PID: i32 = 100;
+pub(crate) const FIRST_PID: i32 = 100;
 /// Methods of pernet operations that may call each other.
 const MAX_DEPTH: usize = 4;
 
@@ -174,7 +175,8 @@ impl World {
             world.run_body(&scenario.tasks[index].steps.0, Me::default()).await;
         });
         let name = self.k().bus.intern(&task.name);
-        let new = NewTask { name, idle: None, cpu: task.cpu, softirq: task.softirq, task: steps };
+        let context = if task.softirq { ContextKind::Softirq } else { ContextKind::Process };
+        let new = NewTask { name, idle: None, cpu: task.cpu, context, task: steps };
         let task = self.k().bus.spawn(new);
         self.tasks.borrow_mut()[index] = Some(task);
         self.arm_kills(index, task);

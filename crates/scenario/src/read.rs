@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From text to the types of the format, and what serde says as diagnostics.
 
+use std::ops::Range;
+
+use serde::Deserialize;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
 use crate::{
+    check::MAX_DIAGNOSTICS,
     compile::compile,
     diagnostic::{Diagnostic, Label, list_of, similar},
     format::Text,
+    repair::Repair,
     scenario::Scenario,
     source::{MAX_BYTES, Seg, Source, too_large},
     step::STEPS,
@@ -20,7 +25,7 @@ pub(crate) const VERSION: i64 = 1;
 ///
 /// # Errors
 ///
-/// What is wrong with it: the first error in its form, or else the errors in its meaning.
+/// Everything that is wrong with it, in order of the text; where the text is no JSON, the first place where it is not.
 pub fn read(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
     if source.text.len() > MAX_BYTES {
         return Err(vec![too_large(&source.name, source.text.len() as u64)]);
@@ -29,20 +34,76 @@ pub fn read(source: &Source) -> Result<Scenario, Vec<Diagnostic>> {
         let help = "the smallest scenario is {\"version\": 1, \"title\": \"...\", \"note\": \"...\"}";
         return Err(vec![Diagnostic::new("S003", "the file is empty").at(&source.name, 1, 1).help(help)]);
     }
-    let text = parse(source).map_err(|diagnostic| vec![diagnostic])?;
-    compile(source, text)
+    check_version(source)?;
+    match parse(source) {
+        Ok(text) => compile(source, text).map_err(in_order),
+        Err((error, path)) => Err(in_order(all_errors(source, error, path))),
+    }
 }
 
-fn parse(source: &Source) -> Result<Text, Diagnostic> {
+/// Goes on behind the first error in form.
+fn all_errors(source: &Source, error: Diagnostic, path: Vec<Seg>) -> Vec<Diagnostic> {
+    let mut repair = Repair::new(source);
+    let mut next = Some((error, path));
+    let mut errors = Vec::new();
+    // An error may explain another one, which is then not shown but takes its turn.
+    for _ in 0..2 * MAX_DIAGNOSTICS {
+        let Some((error, path)) = next.take() else { break };
+        let is_known = repair.explains(&error, &path);
+        let goes_on = !matches!(error.code, "S004" | "S005") && repair.without(&error, &path);
+        if !is_known {
+            errors.push(error);
+        }
+        if !goes_on || errors.len() >= MAX_DIAGNOSTICS {
+            return errors;
+        }
+        match parse(&repair.source) {
+            Ok(text) => {
+                let more = compile(&repair.source, text).err().unwrap_or_default();
+                errors.extend(more.into_iter().filter(|error| !repair.explains(error, &[])));
+            }
+            Err(found) => next = Some(found),
+        }
+    }
+    errors
+}
+
+/// The errors as they lie in the text.
+fn in_order(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    errors.sort_by_key(|error| error.labels.first().map(|label| label.span.start));
+    errors.truncate(MAX_DIAGNOSTICS);
+    errors
+}
+
+/// Another version may know other fields: they are not judged by this one.
+fn check_version(source: &Source) -> Result<(), Vec<Diagnostic>> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: i64,
+    }
+    match serde_json::from_str::<Versioned>(&source.text) {
+        Ok(Versioned { version }) if version != VERSION => {
+            let label = source.label(&[Seg::Key("version")], "unknown version");
+            let message = format!("version {version} of the format is unknown");
+            let help = format!("this program reads version {VERSION}");
+            Err(vec![Diagnostic::new("S011", message).label(label).help(help)])
+        }
+        // What is wrong otherwise is found by reading all of it.
+        _ => Ok(()),
+    }
+}
+
+/// The types of the format, or the first error and the path to it.
+fn parse(source: &Source) -> Result<Text, (Diagnostic, Vec<Seg>)> {
     let mut from = serde_json::Deserializer::from_str(&source.text);
     let text: Text = match serde_path_to_error::deserialize(&mut from) {
         Ok(text) => text,
         Err(error) => {
             let path: Vec<Seg> = error.path().iter().filter_map(seg).collect();
-            return Err(of_serde(source, error.inner(), &path));
+            return Err((of_serde(source, error.inner(), &path), path));
         }
     };
-    from.end().map_err(|error| of_serde(source, &error, &[]))?;
+    from.end().map_err(|error| (of_serde(source, &error, &[]), Vec::new()))?;
     Ok(text)
 }
 
@@ -64,8 +125,13 @@ fn message_of(error: &serde_json::Error) -> String {
 }
 
 /// The names in backquotes of a message.
-fn quoted(text: &str) -> Vec<&str> {
+pub(crate) fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The content of the string at a place of a text.
+pub(crate) fn string_at(text: &str, at: Range<usize>) -> Option<String> {
+    serde_json::from_str(text.get(at)?).ok()
 }
 
 fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnostic {
@@ -84,10 +150,13 @@ fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnos
         return unknown_step(source, path, step.trim_matches('`'));
     }
     if message.starts_with("missing") {
-        let label = source.locate(path).map(|place| Label {
-            span: place.key.unwrap_or(place.value.start..place.value.start + 1),
-            text: "here".to_owned(),
-        });
+        let text = match quoted(&message).first() {
+            Some(field) => format!("has no `{field}`"),
+            None => "is empty".to_owned(),
+        };
+        let label = source
+            .locate(path)
+            .map(|place| Label { span: place.key.unwrap_or(place.value.start..place.value.start + 1), text });
         let help = match quoted(&message).first() {
             Some(&"version") => Some(format!("write `\"version\": {VERSION}`")),
             Some(&"note") => Some("`note` tells the story of the scenario in prose".to_owned()),
@@ -101,7 +170,8 @@ fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnos
         let end = source.text.get(..=at).and_then(|text| text.rfind('"')).map_or(at, |quote| quote + 1);
         let start = source.text[..end.saturating_sub(1)].rfind('"').unwrap_or(end.saturating_sub(1));
         let label = Label { span: source.first_line(start..end), text: "once more".to_owned() };
-        return Diagnostic::new("S009", message).label(Some(label));
+        let first = first_of_name(source, path, &message).filter(|first| first.span.start < label.span.start);
+        return Diagnostic::new("S009", message).label(Some(label)).label(first);
     }
     if message.starts_with("more than") {
         return Diagnostic::new("S015", message).label(source.label_key(path, "too many"));
@@ -110,23 +180,47 @@ fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnos
     let is_number = message.starts_with("invalid value: integer") || message.contains("type: floating point");
     let code = if is_number { "S012" } else { "S008" };
     let message = in_words(&message);
-    let expected = message.rsplit_once(", expected ").map_or("not possible here", |(_, what)| what);
-    let label = source.label(path, format!("expected {expected}")).or_else(|| {
+    let found = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let parts = found.and_then(|rest| rest.rsplit_once(", expected "));
+    let (message, label) = match parts {
+        Some((found, expected)) => {
+            (format!("{expected} is expected, and not {found}"), format!("{expected} belongs here"))
+        }
+        None => (message, "not possible here".to_owned()),
+    };
+    let label = source.label(path, label).or_else(|| {
         let span = source.first_line(at.saturating_sub(1).min(source.text.len())..source.text.len());
         source.text.is_char_boundary(span.start).then(|| Label { span, text: String::new() })
     });
-    Diagnostic::new(code, message.clone()).label(label)
+    Diagnostic::new(code, message).label(label)
+}
+
+/// A label on the first member of the name that a message says is there twice.
+fn first_of_name(source: &Source, path: &[Seg], message: &str) -> Option<Label> {
+    let name = Seg::Name((*quoted(message).first()?).to_owned());
+    // The path ends at the key, or at the object around it.
+    let mut path = path.strip_suffix(std::slice::from_ref(&name)).unwrap_or(path).to_vec();
+    path.push(name);
+    source.label_key(&path, "first here")
 }
 
 /// JSON's words instead of serde's.
 fn in_words(message: &str) -> String {
     let mut text = message.to_owned();
     for (serde, json) in [
-        ("type: sequence", "type: list"),
-        ("type: map", "type: object"),
+        ("type: sequence", "type: a list"),
+        ("type: map", "type: an object"),
+        ("type: null", "type: null"),
+        ("type: string ", "type: the text "),
+        ("value: string ", "value: the text "),
+        ("type: boolean ", "type: "),
+        ("type: integer ", "type: the number "),
+        ("value: integer ", "value: the number "),
+        ("type: floating point ", "type: the number "),
         ("expected a sequence", "expected a list"),
         ("expected a map", "expected an object"),
         ("expected a boolean", "expected true or false"),
+        ("expected a step: an object with one key", "expected a step, an object with one key,"),
         ("expected i64", "expected a whole number"),
     ] {
         text = text.replace(serde, json);
@@ -144,6 +238,16 @@ fn of_syntax(source: &Source, message: String, at: usize) -> Diagnostic {
         "key must be a string" => Some("JSON has keys in double quotes, and no comments"),
         "trailing characters" => Some("a file holds one scenario"),
         _ => None,
+    };
+    let message = match message.as_str() {
+        "expected value" => "a value is expected",
+        "trailing characters" => "there is more behind the scenario",
+        "trailing comma" => "there is a comma behind the last element",
+        "EOF while parsing a value" => "the text ends where a value is expected",
+        "EOF while parsing an object" => "the text ends in the middle of an object",
+        "EOF while parsing a list" => "the text ends in the middle of a list",
+        "EOF while parsing a string" => "the text ends in the middle of a string",
+        other => other,
     };
     Diagnostic::new("S004", message).label(Some(char_at(source, at))).maybe_help(help.map(str::to_owned))
 }

@@ -3,16 +3,21 @@
 
 use std::collections::BTreeSet;
 
-use netns::{FIRST_PAGE, NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetNs, NetPtr, NetlinkCallback, Request};
+use netns::{
+    Datagram, FIRST_PAGE, NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetNs, NetPtr, NetlinkCallback, Request,
+};
 
 use crate::{
+    body::Step,
     events::message_text,
     execute::{Me, need},
-    step::{Action, Dump, Received, Step},
+    step::{Action, Dump, Received},
     values::{Expected, FdArg, Int, PidArg, SocketRef},
     world::{Value, World},
 };
 
+/// Sockets that may be open at once: every message is offered to each of them.
+const MAX_SOCKETS: usize = 1024;
 /// Messages that a socket has room for, if the scenario does not say.
 const DEFAULT_ROOM: usize = 1000;
 
@@ -45,6 +50,9 @@ impl World {
             Action::Dump(s) => self.dump(step, need!(self, self.net(&s.net, me)), s).await,
             Action::Listen(s) => {
                 let net = need!(self, self.net(&s.net, me));
+                if ns.netlink.listeners.borrow().len() >= MAX_SOCKETS {
+                    return self.fail(Some(step.place), format!("there are {MAX_SOCKETS} sockets already"));
+                }
                 let number = i64::from(self.next_number());
                 let room = s.room.map_or(DEFAULT_ROOM, |room| room.usize());
                 ns.listen(number, net, s.all_nsid, s.cap.unwrap_or(true), room).await;
@@ -122,11 +130,11 @@ impl World {
         let (mut ids, mut pages) = (Vec::new(), 0_i64);
         loop {
             let page = self.ns.dump_nsids(&mut cb, room).await;
+            pages += i64::from(!page.data.is_empty());
+            ids.extend(NetNs::ids_of_page(&page.data));
             if page.len == 0 {
                 break;
             }
-            pages += 1;
-            ids.extend(NetNs::ids_of_page(&page.data));
         }
         let reported: BTreeSet<i32> = ids.iter().copied().collect();
         let there = self.ns.nsids_of(net).into_iter().map(|(id, _)| id);
@@ -163,6 +171,7 @@ impl World {
             if let Some(listener) = listeners.iter_mut().find(|listener| listener.id == socket) {
                 listener.received.clear();
                 listener.sk_err = 0;
+                listener.congested = false;
             }
         }
     }
@@ -170,9 +179,9 @@ impl World {
     pub(crate) fn received_by(&self, socket: i64) -> Option<(Vec<String>, i32)> {
         let listeners = self.ns.netlink.listeners.borrow();
         let listener = listeners.iter().find(|listener| listener.id == socket)?;
-        let text = |(nsid, message): &(i32, Vec<u8>)| match nsid {
-            0.. => format!("{} from {nsid}", message_text(message)),
-            _ => message_text(message),
+        let text = |datagram: &Datagram| match datagram.nsid {
+            nsid @ 0.. => format!("{} from {nsid}", message_text(&datagram.data)),
+            _ => message_text(&datagram.data),
         };
         Some((listener.received.iter().map(text).collect(), listener.sk_err))
     }

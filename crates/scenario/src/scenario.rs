@@ -11,13 +11,13 @@ use netns::{Patch, Subsystem};
 
 use crate::{
     body::{Body, CallbackBody, SelfBody},
-    bytes::AllocKind,
     check::{Path, StepPlace, path_of},
     format::{Preempt, Shown, SweepFrom},
     schedule,
     source::Source,
     tally::ExpectedCount,
     values::Expected,
+    words::AllocKind,
 };
 
 /// The machine, and how its kernel is configured.
@@ -69,7 +69,7 @@ impl Driver {
     pub fn is_after_setup(&self) -> bool {
         match self {
             Driver::Schedule(text) => {
-                !schedule::items(text).any(|item| schedule::task_of(item) == Ok("main"))
+                !schedule::items(text).any(|text| schedule::item(text).is_ok_and(|item| item.task == "main"))
             }
             _ => false,
         }
@@ -278,11 +278,17 @@ impl Scenario {
     pub fn task_names(&self) -> impl Iterator<Item = &str> {
         self.tasks.iter().map(|task| task.name.as_str())
     }
-    /// The first task that a schedule speaks of and that the scenario does not have.
-    pub fn stranger_in<'a>(&self, schedule: &'a str) -> Option<&'a str> {
-        let tasks = schedule::items(schedule).filter_map(|item| schedule::task_of(item).ok());
-        let mut strangers = tasks.filter(|task| !schedule::is_kernel_task(task));
-        strangers.find(|task| !self.task_names().any(|name| name == *task))
+    /// What is wrong with a schedule for this scenario: the first thing, in words.
+    pub fn wrong_in_schedule(&self, text: &str) -> Option<String> {
+        if schedule::items(text).count() > schedule::MAX_ITEMS {
+            return Some(format!("a schedule has at most {} items", schedule::MAX_ITEMS));
+        }
+        let tasks: Vec<&str> = self.task_names().collect();
+        let mut complaints = schedule::items(text).filter_map(|item| schedule::complaint(item, &tasks));
+        complaints.next().map(|(message, help)| match help {
+            Some(help) => format!("{message}; {help}"),
+            None => message,
+        })
     }
     /// The run of this name.
     pub fn run(&self, name: &str) -> Option<&Run> {
@@ -293,7 +299,7 @@ impl Scenario {
         self.places.len()
     }
     /// Where a step is: its path and its line.
-    pub(crate) fn place(&self, step: u32) -> (String, usize) {
+    pub fn place(&self, step: u32) -> (String, usize) {
         let path = path_of(&self.places, step);
         let line = self
             .source

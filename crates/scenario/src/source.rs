@@ -94,6 +94,16 @@ impl Source {
         at.skip()?;
         Some(Place { key, value: start..at.byte })
     }
+    /// Where the value ends of the member whose key begins at a byte.
+    pub(crate) fn end_of_member(&self, key: usize) -> Option<usize> {
+        let mut at = Cursor { text: self.text.as_bytes(), byte: key };
+        at.string()?;
+        at.space();
+        at.take(b':')?;
+        at.space();
+        at.skip()?;
+        Some(at.byte)
+    }
     /// A label on the key at `path` or, for an element of a list, on the value.
     pub(crate) fn label_key(&self, path: &[Seg], text: impl Into<String>) -> Option<Label> {
         let place = self.locate(path)?;

@@ -1,105 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Every kind of step, with its fields.
 
-use std::fmt;
-
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
+    de::{Error, MapAccess},
 };
 
 use crate::{
     body::{Body, SelfBody},
-    bytes::{AllocKind, Hex, Time},
     check::Checker,
     members::ObjectsOnly,
     source::Seg,
+    time::Time,
     values::{
         BarrierName, Check, CompletionName, CompletionRef, Expect, FdArg, FdName, GivesAnything, GivesBool,
         GivesData, GivesNet, GivesNumber, IdArg, Int, ModuleRef, NetName, NetRef, Note, Number, NumberName,
         ObjectName, ObjectRef, OpsRef, PidArg, PidName, SocketName, SocketRef, TaskRef, Times, UInt,
         UserNsRef,
     },
+    words::{Access, AllocKind, CloneFlags, FileKind, GfpText, Hex, SetnsType},
 };
 
 /// The bytes that a message or a page may have room for.
 pub(crate) type Room = Number<0, { 1 << 20 }>;
-
-/// One step.
-#[derive(Clone, Debug)]
-pub(crate) struct Step {
-    /// Where it is in the scenario.
-    pub(crate) place: u32,
-    pub(crate) action: Action,
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-        #[serde(rename_all = "snake_case")]
-        pub(crate) enum $name { $($(#[$variant_doc])* $variant,)* }
-        impl Check for $name {}
-    };
-}
-
-words! {
-    /// What `copy_net_ns` is asked for.
-    CloneFlags {
-        /// A new namespace.
-        #[default]
-        Newnet,
-        /// Another reference to the old one.
-        None,
-    }
-}
-words! {
-    /// What `open` opens.
-    FileKind {
-        /// `/proc/PID/ns/net`
-        #[default]
-        Net,
-        /// `/proc/PID/ns/uts`
-        Uts,
-        /// An ordinary file.
-        Plain,
-    }
-}
-words! {
-    /// What `setns` takes.
-    SetnsType {
-        /// A network namespace.
-        Net,
-        /// A namespace of another kind.
-        Uts,
-        /// Any namespace.
-        #[default]
-        Any,
-    }
-}
-
-words! {
-    /// What a lookup does with what it has found.
-    Access {
-        /// Reads its first word.
-        #[default]
-        Read,
-        /// Writes it.
-        Write,
-        /// Nothing.
-        None,
-    }
-}
-words! {
-    /// Whether an allocation may sleep.
-    GfpText {
-        /// `GFP_KERNEL`
-        #[default]
-        Kernel,
-        /// `GFP_ATOMIC`
-        Atomic,
-    }
-}
 
 macro_rules! steps {
     ($($(#[$doc:meta])* $key:literal => $variant:ident {
@@ -107,8 +31,9 @@ macro_rules! steps {
     })*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Debug, Deserialize)]
+            #[derive(Clone, Debug, Deserialize, JsonSchema)]
             #[serde(remote = "Self", deny_unknown_fields, expecting = "an object")]
+            #[schemars(rename = $key)]
             pub(crate) struct $variant {
                 $($(#[$attribute])* #[serde(rename = $name)] pub(crate) $field: $ty,)*
                 #[serde(default, rename = "note")]
@@ -138,11 +63,16 @@ macro_rules! steps {
         /// What steps are called.
         pub const STEPS: &[&str] = &[$($key,)*];
 
+        /// What is said of every step, and how its fields are written.
+        pub(crate) fn step_schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+            vec![$(($key, generator.subschema_for::<$variant>()),)*]
+        }
+
         impl Action {
             pub(crate) fn name(&self) -> &'static str {
                 match self { $(Action::$variant(_) => $key,)* }
             }
-            fn read<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Self, A::Error> {
+            pub(crate) fn read<'de, A: MapAccess<'de>>(key: &str, map: &mut A) -> Result<Self, A::Error> {
                 match key {
                     $($key => map.next_value().map(Action::$variant),)*
                     _ => Err(A::Error::custom(format_args!("unknown step `{key}`"))),
@@ -163,8 +93,11 @@ steps! {
     /// Creates a namespace, as the present task.
     "copy_net_ns" => CopyNetNs {
         r#as = "as": Option<NetName>,
+        /// The namespace to copy; `init_net` if absent.
         old = "old": Option<NetRef>,
+        /// The owner; the task's user namespace if absent.
         user_ns = "user_ns": Option<UserNsRef>,
+        /// A new namespace, or another reference to `old`; `newnet` if absent.
         #[serde(default)]
         flags = "flags": CloneFlags,
         #[serde(default)]
@@ -247,6 +180,7 @@ steps! {
         net = "net": NetRef,
         ops = "ops": OpsRef,
         r#as = "as": Option<ObjectName>,
+        /// What is done with the data: its first word is read, or written, or nothing; `read` if absent.
         #[serde(default)]
         access = "access": Access,
         #[serde(default)]
@@ -260,6 +194,7 @@ steps! {
     /// setns(2)
     "setns" => Setns {
         fd = "fd": FdArg,
+        /// The kind of namespace that is expected; `any` if absent.
         #[serde(default)]
         r#type = "type": SetnsType,
         #[serde(default)]
@@ -268,15 +203,20 @@ steps! {
     /// clone(2): a process that does nothing.
     "clone" => CloneProcess {
         name = "name": PidName,
+        /// Whether it gets a network namespace of its own; false if absent.
         newnet = "newnet": Option<bool>,
+        /// The owner; the task's user namespace if absent.
         user_ns = "user_ns": Option<UserNsRef>,
+        /// Its effective user; the task's if absent.
         uid = "uid": Option<UInt>,
+        /// Whether it has CAP_SYS_ADMIN in its user namespace; as the task if absent.
         cap_sys_admin = "cap_sys_admin": Option<bool>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
     }
     /// exit(2): a process gives up its namespaces.
     "exit" => ExitProcess {
+        /// The process; the task itself if absent.
         pid = "pid": Option<PidArg>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
@@ -285,7 +225,9 @@ steps! {
     "reap" => Reap { pid = "pid": PidArg, }
     /// open(2)
     "open" => OpenFile {
+        /// The process; the task itself if absent.
         pid = "pid": Option<PidArg>,
+        /// What is opened; `net` if absent.
         #[serde(default)]
         kind = "kind": FileKind,
         r#as = "as": Option<FdName>,
@@ -301,6 +243,7 @@ steps! {
     /// An `RTM_NEWNSID` request.
     "newnsid" => Newnsid {
         net = "net": NetRef,
+        /// The id that is asked for; -1 lets the kernel choose.
         nsid = "nsid": Option<Int>,
         pid = "pid": Option<PidArg>,
         fd = "fd": Option<FdArg>,
@@ -312,6 +255,7 @@ steps! {
         net = "net": NetRef,
         pid = "pid": Option<PidArg>,
         fd = "fd": Option<FdArg>,
+        /// The id in the answer.
         reply = "reply": Option<Int>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
@@ -327,6 +271,7 @@ steps! {
     "getnsid_raw" => GetnsidRaw {
         net = "net": NetRef,
         hex = "hex": Hex,
+        /// The id in the answer.
         reply = "reply": Option<Int>,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
@@ -334,20 +279,29 @@ steps! {
     /// A dump of ids.
     "dump" => Dump {
         net = "net": NetRef,
+        /// The bytes that a page has room for; 3776 if absent.
         room = "room": Option<Room>,
+        /// The ids of all pages, in order.
         ids = "ids": Option<Vec<Int>>,
+        /// How many ids there are in all pages.
         count = "count": Option<UInt>,
+        /// The ids that exist at its end and were not reported.
         missing = "missing": Option<Vec<Int>>,
+        /// The ids that were reported more than once.
         twice = "twice": Option<Vec<Int>>,
+        /// How many pages hold something.
         pages = "pages": Option<UInt>,
     }
     /// A netlink socket that hears of ids.
     "listen" => Listen {
         net = "net": NetRef,
         r#as = "as": SocketName,
+        /// Whether it hears of namespaces that its own has an id for; false if absent.
         #[serde(default)]
         all_nsid = "all_nsid": bool,
+        /// Whether it has the capability for that; true if absent.
         cap = "cap": Option<bool>,
+        /// The messages that it has room for; 1000 if absent.
         room = "room": Option<Room>,
     }
     /// Closes a netlink socket.
@@ -355,14 +309,18 @@ steps! {
     /// Looks at what a netlink socket has received.
     "received" => Received {
         socket = "socket": SocketRef,
+        /// Whether messages and error are taken away, so that there is room again; false if absent.
         #[serde(default)]
         take = "take": bool,
+        /// What it has received: `["NEWNSID 0", "DELNSID 0 from 3"]`, the latter from the namespace that it calls 3.
         expect = "expect": Option<Vec<String>>,
+        /// An error; 0 for none.
         #[serde(default)]
         error = "error": Expect<GivesNumber>,
     }
     /// What sending answers returns from now on.
     "unicast_error" => UnicastError {
+        /// What sending answers returns from now on; it works again if absent.
         #[serde(default)]
         error = "error": Expect<GivesNumber>,
     }
@@ -409,6 +367,7 @@ steps! {
         net = "net": NetRef,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
+        /// The count of references to the memory.
         #[serde(default)]
         passive = "passive": Expect<GivesNumber>,
     }
@@ -439,8 +398,11 @@ steps! {
     "kill" => Kill { task = "task": TaskRef, }
     /// Lets allocations fail.
     "fail_alloc" => FailAlloc {
+        /// What is allocated.
         kind = "kind": AllocKind,
+        /// Which allocation from now on fails first; 1 if absent.
         nth = "nth": Option<Number<1, { i64::MAX }>>,
+        /// How many fail in a row; 1 if absent.
         #[serde(default)]
         times = "times": Times,
     }
@@ -448,6 +410,7 @@ steps! {
     "fail_clear" => FailClear {}
     /// Repeats steps.
     "loop" => Loop {
+        /// How often.
         times = "times": Number<1, 1_000_000>,
         steps = "steps": Body,
     }
@@ -462,7 +425,9 @@ steps! {
     /// An object of the scenario's own.
     "allocate" => Allocate {
         r#as = "as": ObjectName,
+        /// How large it is; 24 if absent.
         bytes = "bytes": Option<Number<24, { 4 << 20 }>>,
+        /// Whether it may sleep; `kernel` if absent.
         #[serde(default)]
         gfp = "gfp": GfpText,
         #[serde(default)]
@@ -510,6 +475,7 @@ steps! {
     /// Waits until so many tasks have come.
     "barrier" => Barrier {
         name = "name": BarrierName,
+        /// How many tasks meet there.
         tasks = "tasks": Number<1, 4096>,
     }
     /// Keeps the worker of cleanup passes busy.
@@ -539,34 +505,5 @@ impl Action {
             Action::OpenFile(step) => step.pid.is_none(),
             _ => false,
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Step {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct OneKey;
-        impl<'de> Visitor<'de> for OneKey {
-            type Value = Step;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a step: an object with one key")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Step, A::Error> {
-                let mut action = None;
-                while let Some(key) = map.next_key::<String>()? {
-                    if key == "note" || key == "$schema" {
-                        map.next_value::<Note>()?;
-                    } else if action.is_some() && STEPS.contains(&key.as_str()) {
-                        return Err(A::Error::custom(format_args!("second step `{key}` in one object")));
-                    } else {
-                        action = Some(Action::read(&key, &mut map)?);
-                    }
-                }
-                match action {
-                    Some(action) => Ok(Step { place: 0, action }),
-                    None => Err(A::Error::custom("missing step: the object has no key")),
-                }
-            }
-        }
-        from.deserialize_map(OneKey)
     }
 }

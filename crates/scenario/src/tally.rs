@@ -7,30 +7,6 @@ use kernel::Effect;
 
 use crate::{events::event_text, scenario::Run, world::World};
 
-/// What events begin with; see [`event_text`].
-pub(crate) const EVENTS: &[&str] = &[
-    "init",
-    "exit",
-    "exit_batch",
-    "notify",
-    "unicast",
-    "deliver",
-    "overrun",
-    "queue_work",
-    "work_start",
-    "work_end",
-    "alloc",
-    "free",
-    "alloc_failed",
-    "kfree_rcu",
-    "rcu_callback",
-    "synchronize_rcu",
-    "rcu_barrier",
-    "free_user_ns",
-    "enter",
-    "warn",
-];
-
 /// How often something must happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExpectedCount {

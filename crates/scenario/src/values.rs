@@ -4,6 +4,7 @@
 use std::{fmt, marker::PhantomData};
 
 use kernel::Errno;
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer},
@@ -511,11 +512,14 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// The same, as it is written.
-#[derive(Deserialize)]
+/// How often something must happen, from one number to another.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Range {
+#[schemars(rename = "range")]
+pub(crate) struct Range {
+    /// At least so often; 0 if absent.
     at_least: Option<UInt>,
+    /// At most so often; any number if absent.
     at_most: Option<UInt>,
     #[serde(default, rename = "note")]
     _note: Note,

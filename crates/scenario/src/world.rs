@@ -300,6 +300,9 @@ impl World {
             Value::Number(n) => n.to_string(),
             Value::Socket(n) => format!("socket {n}"),
             Value::Bool(value) => value.to_string(),
+            Value::Net(net) if self.ns.is_freed(kernel::Pointer::addr(net)) => {
+                format!("{}, freed", self.net_text(net))
+            }
             Value::Net(net) => self.net_text(net),
             Value::Object(addr) => self.ns.describe(addr),
         }

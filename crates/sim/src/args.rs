@@ -2,6 +2,9 @@
 //! The arguments.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::{list::What, new::Template};
 
 /// The network-namespace core of Linux v4.11 on a simulated machine: runs scenarios, in which every scheduling
 /// decision is chosen, recorded and replayable.
@@ -35,22 +38,46 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "FILE|DIR")]
         paths: Vec<String>,
     },
-    /// Lists scenarios (name, number of runs, the findings that they expect, title), or subsystems.
+    /// Writes the beginning of a scenario to a new file.
+    New {
+        /// The file, with or without `.json`.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it begins with.
+        #[arg(long, value_enum, default_value_t = Template::Minimal, value_name = "TEMPLATE")]
+        template: Template,
+    },
+    /// Lists scenarios, or the words that they may use.
     List {
-        /// A directory of scenarios; or `subsystems`, for the library that scenarios can register.
+        /// What to list.
+        #[arg(value_enum, default_value_t = What::Scenarios, value_name = "WHAT")]
+        what: What,
+        /// A directory of scenarios.
         #[arg(default_value = "scenarios", value_name = "DIR")]
         path: String,
+    },
+    /// Prints the JSON Schema of scenarios, for editors.
+    Schema,
+    /// Prints completions of these commands for a shell.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
     },
     /// Explains the code of an error in a scenario (S006) or of a finding (kasan-use-after-free).
     Explain {
         /// The code.
         code: String,
     },
-    /// Runs recordings of the original C file against the port: agree, differ, or skipped, for each sequence.
+    /// Runs recordings of the original C file, or of a real kernel, against the port: agree, differ, or skipped, for
+    /// each sequence or experiment.
     Oracle {
-        /// Recordings: JSON lines.
+        /// Recordings: sequences as JSON lines, or experiments as one JSON object.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
+        /// Which kernel the port is to be in experiments: v4.11, or the one that was recorded.
+        #[arg(long, value_enum, default_value_t = Kernel::V4_11, value_name = "KERNEL")]
+        profile: Kernel,
     },
     /// Lists which kernel functions the runs of which scenarios enter.
     Coverage {
@@ -95,6 +122,14 @@ pub(crate) enum When {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kernel {
+    #[value(name = "4.11")]
+    V4_11,
+    #[value(name = "6.18")]
+    V6_18,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

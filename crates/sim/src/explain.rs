@@ -8,6 +8,7 @@ use crate::{
 };
 
 pub(crate) fn explain(code: &str, out: &mut Out) -> Result<Code, Stop> {
+    let code = &as_known(code);
     let text = report::finding::explain(code).or_else(|| scenario::explain(code));
     let Some(text) = text else {
         let known: Vec<&str> = report::finding::EXPLANATIONS.iter().map(|(code, _)| *code).collect();
@@ -19,4 +20,12 @@ pub(crate) fn explain(code: &str, out: &mut Out) -> Result<Code, Stop> {
     out.line(&format!("{}\n", out.paint.heading(code)))?;
     out.line(&wrap(text, 100))?;
     Ok(Code::Clean)
+}
+
+/// Codes of errors in capitals, codes of findings in small letters.
+fn as_known(code: &str) -> String {
+    match scenario::explain(code) {
+        Some(_) => code.to_ascii_uppercase(),
+        None => code.to_ascii_lowercase(),
+    }
 }

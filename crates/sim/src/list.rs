@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `sim list`: the index of scenarios, and the library of subsystems.
+//! `sim list`: what scenarios there are, and the words that they may use.
 
 use std::collections::BTreeSet;
+
+use clap::ValueEnum;
 
 use crate::{
     code::{Code, Stop},
@@ -9,10 +11,66 @@ use crate::{
     out::Out,
 };
 
-pub(crate) fn list(path: &str, out: &mut Out) -> Result<Code, Stop> {
-    if path == "subsystems" {
-        return subsystems(out);
+/// What is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Scenarios of a directory: name, number of runs, the findings that they expect, title.
+    Scenarios,
+    /// The steps that tasks may do, with their fields; those in brackets may be left out.
+    Ops,
+    /// The events that a run may expect.
+    Events,
+    /// The kernel functions that a run may expect or a schedule may speak of.
+    Functions,
+    /// The codes of errors in scenarios and of findings.
+    Codes,
+    /// Fixes of later kernels.
+    Patches,
+    /// Pernet operations that are there without being scripted: the kernel's own, and the library.
+    Subsystems,
+}
+
+pub(crate) fn list(what: What, path: &str, out: &mut Out) -> Result<Code, Stop> {
+    let rows: Vec<(String, String)> = match what {
+        What::Scenarios => return scenarios(path, out),
+        What::Ops => scenario::operations().into_iter().map(operation).collect(),
+        What::Events => owned(scenario::EVENTS.iter().copied()),
+        What::Functions => owned(scenario::FUNCTIONS.iter().map(|name| (*name, ""))),
+        What::Codes => {
+            let all = scenario::CODES.iter().chain(report::finding::EXPLANATIONS);
+            owned(all.map(|(code, text)| (*code, first_sentence(text))))
+        }
+        What::Patches => owned(scenario::patches()),
+        What::Subsystems => scenario::subsystems().map(|(name, words)| (name.to_owned(), words)).collect(),
+    };
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, words) in rows {
+        out.line(format!("{name:<width$}  {words}").trim_end())?;
     }
+    Ok(Code::Clean)
+}
+
+fn owned<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+    rows.map(|(name, words)| (name.to_owned(), words.to_owned())).collect()
+}
+
+/// `put_net net`, and what it does.
+fn operation(operation: scenario::Operation) -> (String, String) {
+    let mut text = operation.name.to_owned();
+    for (field, is_required) in &operation.fields {
+        text.push_str(&if *is_required { format!(" {field}") } else { format!(" [{field}]") });
+    }
+    (text, operation.what)
+}
+
+fn first_sentence(text: &str) -> &str {
+    match text.find(". ") {
+        Some(end) => &text[..=end],
+        None => text,
+    }
+}
+
+fn scenarios(path: &str, out: &mut Out) -> Result<Code, Stop> {
     let mut worst = Code::Clean;
     let mut rows = Vec::new();
     for found in files::find(&[path.to_owned()])? {
@@ -38,12 +96,4 @@ pub(crate) fn list(path: &str, out: &mut Out) -> Result<Code, Stop> {
         out.line(&format!("{name:<names$}  {runs:>3} run{s}  {found:<codes$}  {title}"))?;
     }
     Ok(worst)
-}
-
-/// Every subsystem that a scenario can name, what it does, and which file of v4.11 it stands for.
-fn subsystems(out: &mut Out) -> Result<Code, Stop> {
-    for subsystem in scenario::SUBSYSTEMS {
-        out.line(&format!("{:<16}  {}  ({})", subsystem.name, subsystem.about, subsystem.stands_for))?;
-    }
-    Ok(Code::Clean)
 }

@@ -8,6 +8,7 @@ mod coverage;
 mod explain;
 mod files;
 mod list;
+mod new;
 mod oracle;
 mod out;
 mod run;
@@ -15,7 +16,8 @@ mod run;
 use std::process::ExitCode;
 
 use args::{Arguments, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
 use code::{Code, Stop};
 use out::Out;
 
@@ -25,14 +27,25 @@ fn main() -> ExitCode {
     std::panic::catch_unwind(|| execute(arguments)).unwrap_or(Code::Internal).into()
 }
 
+/// What a shell needs to complete our arguments.
+fn completions(shell: Shell, out: &mut Out) -> Result<Code, Stop> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "sim", &mut script);
+    out.text(&String::from_utf8_lossy(&script))?;
+    Ok(Code::Clean)
+}
+
 fn execute(arguments: Arguments) -> Code {
     let mut out = Out::new(arguments.color);
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut out),
         Command::Check { paths } => check::check(&paths, &mut out),
-        Command::List { path } => list::list(&path, &mut out),
+        Command::New { name, template } => new::new(&name, template, &mut out),
+        Command::List { what, path } => list::list(what, &path, &mut out),
+        Command::Schema => out.text(&scenario::schema()).map(|()| Code::Clean),
+        Command::Completions { shell } => completions(shell, &mut out),
         Command::Explain { code } => explain::explain(&code, &mut out),
-        Command::Oracle { files } => oracle::oracle(&files, &mut out),
+        Command::Oracle { files, profile } => oracle::oracle(&files, profile, &mut out),
         Command::Coverage { path } => coverage::coverage(&path, &mut out),
     };
     let result = result.and_then(|code| out.flush().map(|()| code));

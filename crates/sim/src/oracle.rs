@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `sim oracle`: recordings of the original file against the port.
+//! `sim oracle`: recordings of the original file, and of a real kernel, against the port.
 
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read},
 };
 
-use lab::oracle::{Verdict, run_line};
+use lab::oracle::{Line, Profile, Verdict, experiments, run_experiments, run_line};
 
 use crate::{
+    args::Kernel,
     code::{Code, Stop},
     out::Out,
 };
@@ -25,10 +26,21 @@ struct Count {
     invalid: usize,
 }
 
-pub(crate) fn oracle(paths: &[String], out: &mut Out) -> Result<Code, Stop> {
+pub(crate) fn oracle(paths: &[String], kernel: Kernel, out: &mut Out) -> Result<Code, Stop> {
+    let profile = match kernel {
+        Kernel::V4_11 => Profile::V4_11,
+        Kernel::V6_18 => Profile::V6_18,
+    };
     let mut count = Count::default();
     for path in paths {
-        file(path, out, &mut count)?;
+        match experiments_of(path)? {
+            Some(text) => {
+                for line in run_experiments(&text, profile).into_iter().flatten() {
+                    report(path, line, out, &mut count)?;
+                }
+            }
+            None => file(path, out, &mut count)?,
+        }
     }
     let Count { agree, differ, skipped, invalid } = count;
     let invalid_text = if invalid > 0 { format!(", {invalid} invalid") } else { String::new() };
@@ -39,6 +51,14 @@ pub(crate) fn oracle(paths: &[String], out: &mut Out) -> Result<Code, Stop> {
         Count { agree: 0, .. } => return Err(Stop::usage("there is no sequence that could be judged")),
         _ => Code::Clean,
     })
+}
+
+/// The text of a file, if it is one of experiments: a single JSON value.
+fn experiments_of(path: &str) -> Result<Option<String>, Stop> {
+    let error = |error| Stop::file(path, &error);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(error)?.take(MAX_LINE).read_to_end(&mut bytes).map_err(error)?;
+    Ok(String::from_utf8(bytes).ok().filter(|text| experiments(text).is_some()))
 }
 
 fn file(path: &str, out: &mut Out, count: &mut Count) -> Result<(), Stop> {
@@ -66,26 +86,30 @@ fn file(path: &str, out: &mut Out, count: &mut Count) -> Result<(), Stop> {
         if text.is_empty() {
             continue;
         }
-        let line = run_line(number, text);
-        let (id, title) = (&line.id, &line.title);
-        match line.verdict {
-            Verdict::Agree => {
-                count.agree += 1;
-                out.line(&format!("agree    {id} {title}"))?;
-            }
-            Verdict::Differ(difference) => {
-                count.differ += 1;
-                out.line(&format!("differ   {id} {title}: {difference}"))?;
-            }
-            Verdict::Skipped(why) => {
-                count.skipped += 1;
-                out.line(&format!("skipped  {id} {title}: {why}"))?;
-            }
-            Verdict::Invalid(why) => {
-                count.invalid += 1;
-                out.message(&format!("error: {path}:{number}: {why}"))?;
-            }
-        }
+        report(path, run_line(number, text), out, count)?;
     }
     Ok(())
+}
+
+fn report(path: &str, line: Line, out: &mut Out, count: &mut Count) -> Result<(), Stop> {
+    let Line { number, id, title, verdict } = line;
+    match verdict {
+        Verdict::Agree => {
+            count.agree += 1;
+            out.line(&format!("agree    {id} {title}"))
+        }
+        Verdict::Differ(difference) => {
+            count.differ += 1;
+            out.line(&format!("differ   {id} {title}: {difference}"))
+        }
+        Verdict::Skipped(why) => {
+            count.skipped += 1;
+            out.line(&format!("skipped  {id} {title}: {why}"))
+        }
+        Verdict::Invalid(why) => {
+            count.invalid += 1;
+            let of = if id.is_empty() { String::new() } else { format!("{id}: ") };
+            out.message(&format!("error: {path}:{number}: {of}{why}"))
+        }
+    }
 }

@@ -69,11 +69,9 @@ impl<'a> Session<'a> {
         if runs.is_empty() {
             return Ok(());
         }
-        if let Some(stranger) = self.arguments.schedule.as_ref().and_then(|text| scenario.stranger_in(text)) {
-            let tasks: Vec<&str> = scenario.task_names().collect();
-            let tasks = if tasks.is_empty() { "main".to_owned() } else { tasks.join(", ") };
-            let path = &loaded.path;
-            return Err(Stop::usage(format_args!("{path} has no task `{stranger}`; its tasks are {tasks}")));
+        let schedule = self.arguments.schedule.as_ref();
+        if let Some(wrong) = schedule.and_then(|text| scenario.wrong_in_schedule(text)) {
+            return Err(Stop::usage(format_args!("--schedule for {}: {wrong}", loaded.path)));
         }
         let is_human = self.arguments.message_format == Format::Human;
         if is_human && self.detailed {
@@ -85,12 +83,12 @@ impl<'a> Session<'a> {
             let mut timeline = self.timeline(loaded);
             let report =
                 lab.run(run, &self.options, &mut timeline, Timeline::in_words).map_err(Stop::usage)?;
-            let verdict = Verdict::of(&report, !report.judged, self.arguments, loaded);
+            let verdict = Verdict::of(lab.bus(), &report, !report.judged, self.arguments, loaded);
             self.code = self.code.max(verdict.code);
             match self.arguments.message_format {
                 Format::Json => Self::json(loaded, &lab, &report, &verdict, out)?,
                 Format::Human if self.detailed => {
-                    human::run(&lab, &report, &timeline, &verdict, self.arguments.verbose, out)?;
+                    human::run(loaded, &lab, &report, &timeline, &verdict, self.arguments.verbose, out)?;
                 }
                 Format::Human => {}
             }
@@ -125,7 +123,9 @@ impl<'a> Session<'a> {
         out: &mut Out,
     ) -> Result<(), Stop> {
         for found in &report.findings {
-            out.line(&json::finding(lab.bus(), &loaded.path, &report.name, &found.finding, found.cpu))?;
+            let step = found.step.map(|step| lab.scenario().place(step));
+            let scene = human::scene(lab, report, loaded, found, step.as_ref());
+            out.line(&json::finding(&scene, &report.name, &found.finding))?;
         }
         let end_state = report.end_state.to_string();
         let (seed, schedule) = match &report.decider {

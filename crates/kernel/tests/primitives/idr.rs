@@ -71,3 +71,28 @@ fn entries_are_walked_in_order_and_null_is_one() {
     })
     .assert_clean();
 }
+
+#[test]
+fn a_negative_start_warns_once() {
+    let run = run(|s| async move {
+        for _ in 0..3 {
+            assert_eq!(alloc(&s, -1, 0).await, Err(EINVAL));
+        }
+    });
+    assert_eq!(run.codes(), ["warning"]);
+}
+
+#[test]
+fn a_destroyed_idr_is_empty_and_its_own() {
+    run(|s| async move {
+        let other = s.alloc().await;
+        alloc(&s, 0, 0).await.expect("an id");
+        s.thing.idr().destroy(&s.k).await;
+        // Whoever takes over what the first one had does not share it with it.
+        other.idr().alloc(&s.k, other.addr(), 3, 0).await.expect("an id");
+        alloc(&s, 5, 0).await.expect("an id");
+        assert_eq!(s.thing.idr().entries(&s.k), [(5, s.thing.addr())]);
+        assert_eq!(other.idr().entries(&s.k), [(3, other.addr())]);
+    })
+    .assert_clean();
+}

@@ -145,3 +145,30 @@ fn a_loop_without_a_step_is_found() {
     assert_eq!((run.outcome, run.log.as_str()), (Outcome::Done, "o"));
     assert_eq!(run.finding().code(), "endless-loop");
 }
+
+/// The end of memory ends the run; nothing that was to happen is lost without a word.
+#[test]
+fn the_end_of_memory_loses_no_callback_and_no_flush() {
+    // Everything but the thing and the kernel's own data is taken.
+    async fn fill(s: &Setup) {
+        while s.k.bus.alloc(ThingPtr::layout(), 8).is_some() {}
+    }
+    let config = machine_sim::Config { max_cells: 512, slab: kernel::Slab::Exact, ..Default::default() };
+    let memory = machine_sim::Outcome::Limit(machine_sim::Limit::Memory);
+    let call = run_with(config, First, |s| async move {
+        fill(&s).await;
+        s.k.call_rcu(s.thing.rcu(), std::rc::Rc::new(|_| Box::pin(async {}))).await;
+    });
+    assert_eq!(call.outcome, memory, "call_rcu");
+    let free = run_with(config, First, |s| async move {
+        fill(&s).await;
+        s.k.kfree_rcu(s.thing.addr(), s.thing.rcu()).await;
+    });
+    assert_eq!(free.outcome, memory, "kfree_rcu");
+    let flush = run_with(config, First, |s| async move {
+        let wq = s.k.create_singlethread_workqueue("test").await.expect("memory");
+        fill(&s).await;
+        s.k.flush_workqueue(wq).await;
+    });
+    assert_eq!(flush.outcome, memory, "flush_workqueue");
+}

@@ -141,7 +141,7 @@ pub(crate) fn logs_on_one_cpu<F: Future<Output = ()> + 'static>(
     might_sleep: bool,
     main: impl Fn(Setup) -> F,
 ) -> BTreeSet<String> {
-    let points = kernel::Points { might_sleep, release: false };
+    let points = kernel::Points { might_sleep, ..kernel::Points::default() };
     let config = Config { cpus: 1, preempt, points, ..Config::default() };
     runs(config, main).map(|run| run.assert_clean().log).collect()
 }

@@ -143,7 +143,7 @@ impl Contexts {
     }
 
     fn index_of(choice: &Choice<'_>, task: TaskId) -> Option<usize> {
-        choice.ready.iter().position(|ready| *ready == task)
+        choice.ready.position(task)
     }
 
     /// The points that the top context has come to.
@@ -209,7 +209,7 @@ impl Contexts {
     /// RCU callbacks that wait to be run, or are being run.
     fn callbacks(choice: &Choice<'_>, bus: &Bus) -> Option<TaskId> {
         let of_rcu = |task: &TaskId| bus.name(choice.names[task.index()]).starts_with("rcuc");
-        choice.ready.iter().copied().find(of_rcu)
+        choice.ready.iter().find(of_rcu)
     }
 
     /// Decides for the top context: an index, or none if the stack has changed.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     contexts::Shared,
-    names::{kind_and_name, number, of_finding},
+    names::{is_recorded, kind_and_name, number, of_finding},
 };
 
 tracepoint! {
@@ -168,12 +168,17 @@ impl Events {
                 usize::try_from(first).ok().and_then(|note| notes.get(note).cloned()).unwrap_or(Value::Null)
             }
             name if name == KFREE_RCU.name => {
-                let name = kind_and_name(&self.bus, Addr::from_value(first)).map(|(_, name)| name);
+                let Some((_, name)) = kind_and_name(&self.bus, Addr::from_value(first)) else { return };
                 json!(["kfree_rcu", name])
             }
             name if name == SYNCHRONIZE_RCU.name => json!(["sync"]),
             name if name == RCU_BARRIER.name => json!(["barrier"]),
-            name if name == RCU_INVOKE_CALLBACK.name => json!(["rcu_cb"]),
+            name if name == RCU_INVOKE_CALLBACK.name => {
+                if !is_recorded(&self.bus, Addr::from_value(first)) {
+                    return;
+                }
+                json!(["rcu_cb"])
+            }
             name if name == WORKQUEUE_QUEUE_WORK.name => json!(["queue_work", second != 0]),
             name if name == WORKQUEUE_EXECUTE_START.name => json!(["work_start"]),
             name if name == WORKQUEUE_EXECUTE_END.name => json!(["work_end"]),

@@ -31,7 +31,7 @@ object! {
 }
 object! {
     /// A callback of `call_rcu`.
-    struct CallbackPtr("recorded callback", "callback", "kmalloc") {
+    pub(super) struct CallbackPtr("recorded callback", "callback", "kmalloc") {
         rcu: RcuHead,
         unused: Plain<i64>,
     }
@@ -213,7 +213,7 @@ impl Call<'_> {
     }
     pub(super) fn task(&self, key: &str) -> Option<(i32, TaskPtr)> {
         let pid = self.i32_or(key, 1);
-        Some((pid, self.ns().find_task_by_vpid(pid)?))
+        Some((pid, self.ns().task(pid)?))
     }
     pub(super) fn living_task(&self, key: &str) -> Option<(i32, TaskPtr)> {
         let (pid, task) = self.task(key)?;
@@ -485,10 +485,12 @@ impl Call<'_> {
     }
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+/// Bytes from hexadecimal digits.
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes().chunks_exact(2);
     if !digits.remainder().is_empty() {
         return None;
     }
-    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    digits.map(|pair| u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()).collect()
 }

@@ -5,6 +5,8 @@ use kernel::{Addr, Bus, Layout, Pointer};
 use netns::{GenericPtr, NetPtr, PernetDataPtr, UcountsPtr};
 use serde_json::{Value, json};
 
+use super::execute::CallbackPtr;
+
 fn is<P: Pointer>(layout: &'static Layout) -> bool {
     std::ptr::eq(layout, P::layout())
 }
@@ -26,6 +28,12 @@ pub(super) fn kind_and_name(bus: &Bus, addr: Addr) -> Option<(&'static str, Valu
             None
         }
     })
+}
+
+/// Whether recordings speak of an RCU callback: that of a task, a file or a pid the original did not have.
+pub(super) fn is_recorded(bus: &Bus, head: Addr) -> bool {
+    let layout = bus.inspect(|memory| memory.object(head).map(|object| object.layout));
+    layout.is_none_or(|layout| is::<GenericPtr>(layout) || is::<CallbackPtr>(layout))
 }
 
 /// The number of an object of its type; 0 for the static one.

@@ -7,7 +7,7 @@ use kernel::{Addr, Bus, Pointer};
 use netns::{GenericPtr, NetNs, NetPtr, NsproxyPtr, PROC_DYNAMIC_FIRST, PernetDataPtr, SkbPtr, UcountsPtr};
 use serde_json::{Map, Value, json};
 
-use super::names::number;
+use super::names::{is_recorded, number};
 
 /// The state, with the references that the actor holds.
 pub(super) fn snapshot(ns: &NetNs, held: &BTreeMap<i64, i64>) -> Value {
@@ -27,7 +27,7 @@ pub(super) fn snapshot(ns: &NetNs, held: &BTreeMap<i64, i64>) -> Value {
         "first_device": first_device(ns),
         "ids": ns.generic_ids(),
         "max_gen_ptrs": ns.max_gen_ptrs(),
-        "rcu": ns.k.rcu_callbacks_pending(),
+        "rcu": ns.k.rcu_callback_heads().into_iter().filter(|head| is_recorded(bus, *head)).count(),
         "userns": user_namespaces(ns),
         "ucounts": ns.ucounts().iter().map(|record| {
             json!([number(bus, record.ns.addr()), record.uid, record.count, record.net_namespaces])

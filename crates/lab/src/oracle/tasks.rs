@@ -105,7 +105,7 @@ impl Call<'_> {
     async fn task_create(&self) -> Option<Value> {
         let pid = self.i32_or("pid", 0);
         let (_, from) = self.living_task("from")?;
-        if self.ns().find_task_by_vpid(pid).is_some() {
+        if self.ns().task(pid).is_some() {
             return None;
         }
         let peek = |addr: Addr| self.k().bus.peek(addr);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What orders two tasks: a birth, a release that is acquired; and that nothing else does.
 
+use machine::{Order, Update};
 use machine_sim::{Config, Seeded, Sim};
 
 use crate::setup::Cells;
@@ -72,7 +73,7 @@ fn what_is_released_includes_the_releasing_access() {
     assert!(!races(|c| async move {
         for name in ["a", "b"] {
             c.spawn(name, |c| async move {
-                if c.inc_return().await == 1 {
+                if c.marked(Update::Add(1), Order::Full).await == 1 {
                     c.reset().await; // nobody else is left
                 }
             });
@@ -178,6 +179,30 @@ fn relaxed_increments_pass_on_nothing() {
             });
         }
     }));
+}
+
+/// `a` writes and publishes; `b` looks until it sees that, and writes.
+async fn published(c: Cells, look: (Update, Order)) {
+    c.spawn("a", |c| async move {
+        c.write().await;
+        c.marked(Update::Write(1), Order::Release).await;
+    });
+    c.spawn("b", |c| async move {
+        while c.marked(look.0, look.1).await != 1 {}
+        c.write().await;
+    });
+}
+
+#[test]
+fn a_failed_read_modify_write_orders_nothing() {
+    assert!(!races(|c| published(c, (Update::Read, Order::Acquire))));
+    // A success does: adding 0 is one.
+    assert!(!races(|c| published(c, (Update::Add(0), Order::Full))));
+    for fails in
+        [Update::CmpXchg { old: 7, new: 8 }, Update::IncBelow(0), Update::AddUnless { delta: 0, unless: 1 }]
+    {
+        assert!(races(|c| published(c, (fails, Order::Full))), "{fails:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use std::rc::Rc;
 
 use machine::{
-    Addr, Bus, CellKind, Effect, Field, Function, Layout, Locking, NewTask, Op, Order, TaskId, Update,
+    Addr, Bus, CellKind, ContextKind, Effect, Field, Function, Layout, Locking, NewTask, Op, Order, TaskId,
+    Update,
 };
 
 const fn field(name: &'static str, cell: usize, kind: CellKind) -> Field {
@@ -42,7 +43,7 @@ impl Cells {
     ) -> TaskId {
         let name = self.bus.intern(name);
         let task = Box::pin(f(self.clone()));
-        self.bus.spawn(NewTask { name, idle: None, cpu: None, softirq: false, task })
+        self.bus.spawn(NewTask { name, idle: None, cpu: None, context: ContextKind::Process, task })
     }
     pub(crate) async fn write(&self) {
         self.bus.write(self.addr, 1).await;
@@ -51,13 +52,13 @@ impl Cells {
     pub(crate) async fn inc(&self) -> i64 {
         self.bus.step(Op::Marked(self.addr.plus(1), Update::Add(1), Order::Relaxed)).await
     }
-    /// A fully ordered increment of the same cell; what there was.
-    pub(crate) async fn inc_return(&self) -> i64 {
-        self.bus.step(Op::Marked(self.addr.plus(1), Update::Add(1), Order::Full)).await
-    }
     /// An unmarked write of the same cell.
     pub(crate) async fn reset(&self) {
         self.bus.write(self.addr.plus(1), 0).await;
+    }
+    /// Any other operation on the same cell; what there was.
+    pub(crate) async fn marked(&self, update: Update, order: Order) -> i64 {
+        self.bus.step(Op::Marked(self.addr.plus(1), update, order)).await
     }
     pub(crate) async fn lock(&self) {
         self.bus.step(Op::Lock(self.addr.plus(2), Locking::Mutex)).await;

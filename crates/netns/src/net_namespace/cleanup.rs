@@ -16,7 +16,7 @@ impl NetNs {
         let (Some(net_kill_list), Some(net_exit_list)) =
             (StackListPtr::head_on_stack(k), StackListPtr::head_on_stack(k))
         else {
-            return self.out_of_memory().await;
+            return self.k.out_of_memory().await;
         };
         net_exit_list.init(k).await;
 
@@ -43,7 +43,7 @@ impl NetNs {
                 }
                 peer.nsid_lock().unlock_bh(k).await;
                 if id >= 0 {
-                    self.rtnl_net_notifyid(peer, RTM_DELNSID, id).await;
+                    self.rtnl_net_notifyid(peer, RTM_DELNSID, id, None).await;
                 }
                 tmp = self.for_each_net(tmp).await;
             }

@@ -43,7 +43,7 @@ impl NetNs {
         let _f = k.enter(function!("get_net_ns_by_pid"), i64::from(pid));
         let mut net = Err(ESRCH);
         k.rcu_read_lock().await;
-        if let Some(tsk) = self.find_task_by_vpid(pid) {
+        if let Some(tsk) = self.find_task_by_vpid(pid).await {
             tsk.alloc_lock().lock(k).await;
             let nsproxy = tsk.nsproxy().read(k).await;
             if !nsproxy.is_null() {

@@ -111,7 +111,7 @@ impl NetNs {
         let id = self.__peernet2id_alloc(net, peer, &mut alloc).await;
         net.nsid_lock().unlock_bh(k).await;
         if alloc && id >= 0 {
-            self.rtnl_net_notifyid(net, RTM_NEWNSID, id).await;
+            self.rtnl_net_notifyid(net, RTM_NEWNSID, id, None).await;
         }
         id
     }

@@ -34,7 +34,7 @@ impl NetNs {
         }
 
         let Some(net_exit_list) = StackListPtr::head_on_stack(k) else {
-            self.out_of_memory().await;
+            self.k.out_of_memory().await;
             return 0;
         };
         net_exit_list.init(k).await;
@@ -70,7 +70,7 @@ impl NetNs {
     async fn __unregister_pernet_operations(&self, ops: PernetOpsPtr) {
         let k = &self.k;
         let _f = k.enter(function!("__unregister_pernet_operations"), ops.addr().to_value());
-        let Some(net_exit_list) = StackListPtr::head_on_stack(k) else { return self.out_of_memory().await };
+        let Some(net_exit_list) = StackListPtr::head_on_stack(k) else { return self.k.out_of_memory().await };
         net_exit_list.init(k).await;
         if self.config.net_ns {
             ops.list().del(k).await;

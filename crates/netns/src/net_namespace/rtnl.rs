@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Netlink: nsid requests, dumps and notifications; lines 567 to 757.
 
-use kernel::{EEXIST, EINVAL, EMSGSIZE, ENOMEM, Errno, Gfp, Pointer, function, tracepoint};
+use kernel::{EEXIST, EINVAL, EMSGSIZE, ENOENT, ENOMEM, ENOSPC, Errno, Gfp, Pointer, function, tracepoint};
 
-use super::nsid::RTM_NEWNSID;
+use super::{
+    later::{NETNSA_CURRENT_NSID, NETNSA_TARGET_NSID},
+    nsid::RTM_NEWNSID,
+};
 use crate::{
-    NetNs,
+    NetNs, Patch,
     net::NetPtr,
     netlink::SkbPtr,
     nlmsg::{
-        Attributes, Header, NLM_F_MULTI, NLMSG_HDRLEN, NlaType, align, get_s32, nla_total_size, nlmsg_parse,
+        Attributes, Header, NLM_F_ECHO, NLM_F_MULTI, NLMSG_HDRLEN, NlaType, align, get_s32, nla_total_size,
         nlmsg_total_size,
     },
 };
@@ -27,10 +30,10 @@ pub const NETNSA_PID: u16 = 2;
 pub const NETNSA_FD: u16 = 3;
 
 /// `sizeof(struct rtgenmsg)`
-const RTGENMSG: usize = 1;
+pub(super) const RTGENMSG: usize = 1;
 
 /// C: rtnl_net_policy, net/core/net_namespace.c:567
-const RTNL_NET_POLICY: [NlaType; 4] = [NlaType::Unspec, NlaType::S32, NlaType::U32, NlaType::U32];
+pub(super) const RTNL_NET_POLICY: [NlaType; 4] = [NlaType::Unspec, NlaType::S32, NlaType::U32, NlaType::U32];
 
 /// A request: what the handlers use of `skb` and `nlh`.
 #[derive(Clone, Debug)]
@@ -41,6 +44,10 @@ pub struct Request {
     pub portid: u32,
     /// `nlh->nlmsg_seq`
     pub seq: u32,
+    /// `nlh->nlmsg_flags`
+    pub flags: u16,
+    /// Whether the socket asks for strict checks. Only later kernels make them.
+    pub strict: bool,
     /// Everything after the netlink header.
     pub payload: Vec<u8>,
 }
@@ -58,6 +65,8 @@ pub struct NetlinkCallback {
 #[derive(Debug)]
 struct RtnlNetDumpCb<'a> {
     net: NetPtr,
+    /// Whose ids are told as well, where `net` is not the socket's own: [`Patch::TargetNsid`].
+    ref_net: Option<NetPtr>,
     skb: SkbPtr,
     cb: &'a NetlinkCallback,
     idx: i64,
@@ -65,15 +74,29 @@ struct RtnlNetDumpCb<'a> {
 }
 
 impl NetNs {
-    /// The namespace that a request names, with a reference to it: by process, else by file.
-    async fn peer_of(&self, tb: &Attributes<'_, 4>) -> Result<NetPtr, Errno> {
-        if let Some(pid) = tb[usize::from(NETNSA_PID)] {
-            self.get_net_ns_by_pid(get_s32(pid)).await
+    /// The namespace that a request names, with a reference to it: by process, else by file; with
+    /// [`Patch::GetByNsid`], a question may name it by id.
+    async fn peer_of(
+        &self,
+        request: &Request,
+        tb: &Attributes<'_, 6>,
+        is_get: bool,
+    ) -> Result<NetPtr, Errno> {
+        let nsid = tb[usize::from(NETNSA_NSID)].filter(|_| is_get && self.patches.has(Patch::GetByNsid));
+        let (peer, nla) = if let Some(pid) = tb[usize::from(NETNSA_PID)] {
+            (self.get_net_ns_by_pid(get_s32(pid)).await, NETNSA_PID)
         } else if let Some(fd) = tb[usize::from(NETNSA_FD)] {
-            self.get_net_ns_by_fd(get_s32(fd)).await
+            (self.get_net_ns_by_fd(get_s32(fd)).await, NETNSA_FD)
+        } else if let Some(nsid) = nsid {
+            (self.get_net_ns_by_id(request.net, get_s32(nsid)).await.ok_or(ENOENT), NETNSA_NSID)
         } else {
-            Err(EINVAL)
+            self.set_ext_ack("Peer netns reference is missing", None);
+            return Err(EINVAL);
+        };
+        if peer.is_err() {
+            self.set_ext_ack("Peer netns reference is invalid", request.offset(nla));
         }
+        peer
     }
 
     /// `RTM_NEWNSID`: assigns an id to a namespace. Under `rtnl_mutex`; the caller has checked CAP_NET_ADMIN.
@@ -88,22 +111,31 @@ impl NetNs {
         let k = &self.k;
         let net = request.net;
         let _f = k.enter(function!("rtnl_net_newid"), net.addr().to_value());
-        let tb = nlmsg_parse(&request.payload, RTGENMSG, &RTNL_NET_POLICY)?;
-        let Some(nsid) = tb[usize::from(NETNSA_NSID)] else { return Err(EINVAL) };
+        let tb = self.attributes_of(request)?;
+        let Some(nsid) = tb[usize::from(NETNSA_NSID)] else {
+            self.set_ext_ack("nsid is missing", None);
+            return Err(EINVAL);
+        };
         let nsid = get_s32(nsid);
-        let peer = self.peer_of(&tb).await?;
+        let peer = self.peer_of(request, &tb, false).await?;
 
         net.nsid_lock().lock_bh(k).await;
         let err = if self.__peernet2id(net, peer).await >= 0 {
             net.nsid_lock().unlock_bh(k).await;
+            let nla = request.offset(NETNSA_PID).or_else(|| request.offset(NETNSA_FD));
+            self.set_ext_ack("Peer netns already has a nsid assigned", nla);
             Err(EEXIST)
         } else {
             let err = self.alloc_netid(net, peer, nsid).await;
             net.nsid_lock().unlock_bh(k).await;
             match err {
                 Ok(id) => {
-                    self.rtnl_net_notifyid(net, RTM_NEWNSID, id).await;
+                    self.rtnl_net_notifyid(net, RTM_NEWNSID, id, Some(request)).await;
                     Ok(())
+                }
+                Err(ENOSPC) if nsid >= 0 && self.patches.has(Patch::NsidExtack) => {
+                    self.set_ext_ack("The specified nsid is already used", request.offset(NETNSA_NSID));
+                    Err(EEXIST)
                 }
                 Err(err) => Err(err),
             }
@@ -117,7 +149,8 @@ impl NetNs {
     /// C: rtnl_net_get_size, net/core/net_namespace.c:616
     fn rtnl_net_get_size(&self) -> usize {
         let _f = self.k.enter(function!("rtnl_net_get_size"), 0);
-        align(RTGENMSG) + nla_total_size(4)
+        let ids = if self.patches.has(Patch::TargetNsid) { 2 } else { 1 };
+        align(RTGENMSG) + ids * nla_total_size(4)
     }
 
     /// Puts one nsid message into a buffer.
@@ -127,12 +160,24 @@ impl NetNs {
     /// `EMSGSIZE` without room: only in dumps, as others have exactly the room they need.
     ///
     /// C: rtnl_net_fill, net/core/net_namespace.c:623
-    async fn rtnl_net_fill(&self, skb: SkbPtr, header: Header, nsid: i32) -> Result<(), Errno> {
+    ///
+    /// Deviation: `ref_nsid` is the id that later kernels put behind the first: [`Patch::TargetNsid`].
+    async fn rtnl_net_fill(
+        &self,
+        skb: SkbPtr,
+        header: Header,
+        nsid: i32,
+        ref_nsid: Option<i32>,
+    ) -> Result<(), Errno> {
         let _f = self.k.enter(function!("rtnl_net_fill"), skb.addr().to_value());
         self.with_skb(skb, |buffer| {
             // The family behind the header is AF_UNSPEC: 0.
             let start = buffer.put_header(header, RTGENMSG).ok_or(EMSGSIZE)?;
-            if buffer.put_s32(NETNSA_NSID, nsid).is_err() {
+            let current = |buffer: &mut crate::Buffer| match ref_nsid {
+                Some(id) => buffer.put_s32(NETNSA_CURRENT_NSID, id),
+                None => Ok(()),
+            };
+            if buffer.put_s32(NETNSA_NSID, nsid).and_then(|()| current(buffer)).is_err() {
                 buffer.cancel(start);
                 return Err(EMSGSIZE);
             }
@@ -152,20 +197,39 @@ impl NetNs {
     pub(crate) async fn rtnl_net_getid(&self, request: &Request) -> Result<(), Errno> {
         let net = request.net;
         let _f = self.k.enter(function!("rtnl_net_getid"), net.addr().to_value());
-        let tb = nlmsg_parse(&request.payload, RTGENMSG, &RTNL_NET_POLICY)?;
-        let peer = self.peer_of(&tb).await?;
-        let err = self.answer_getid(request, peer).await;
+        let tb = self.attributes_of(request)?;
+        let peer = self.peer_of(request, &tb, true).await?;
+        let err = match tb[usize::from(NETNSA_TARGET_NSID)] {
+            None => self.answer_getid(request, net, peer).await,
+            Some(id) => match self.target_of(net, get_s32(id)).await {
+                Ok(target) => {
+                    let err = self.answer_getid(request, target, peer).await;
+                    self.put_net(target).await;
+                    err
+                }
+                Err(err) => {
+                    self.set_ext_ack("Target netns reference is invalid", request.offset(NETNSA_TARGET_NSID));
+                    Err(err)
+                }
+            },
+        };
         self.put_net(peer).await;
         err
     }
 
-    async fn answer_getid(&self, request: &Request, peer: NetPtr) -> Result<(), Errno> {
+    /// The id of `peer` in `target`, and if that is not the socket's own namespace, its id there, too.
+    async fn answer_getid(&self, request: &Request, target: NetPtr, peer: NetPtr) -> Result<(), Errno> {
         let net = request.net;
         let room = nlmsg_total_size(self.rtnl_net_get_size());
         let Some(msg) = self.alloc_skb(room, Gfp::Kernel).await else { return Err(ENOMEM) };
-        let id = self.peernet2id(net, peer).await;
+        let id = self.peernet2id(target, peer).await;
+        let ref_nsid = if request.asks_for_target() && self.patches.has(Patch::TargetNsid) {
+            Some(self.peernet2id(net, peer).await)
+        } else {
+            None
+        };
         let header = Header { r#type: RTM_NEWNSID, flags: 0, seq: request.seq, portid: request.portid };
-        if let Err(err) = self.rtnl_net_fill(msg, header, id).await {
+        if let Err(err) = self.rtnl_net_fill(msg, header, id, ref_nsid).await {
             self.kfree_skb(msg);
             return Err(err);
         }
@@ -182,29 +246,46 @@ impl NetNs {
     /// `EMSGSIZE` where the page is full.
     ///
     /// C: rtnl_net_dumpid_one, net/core/net_namespace.c:699
-    async fn rtnl_net_dumpid_one(&self, id: i32, net_cb: &mut RtnlNetDumpCb<'_>) -> Result<(), Errno> {
+    async fn rtnl_net_dumpid_one(
+        &self,
+        id: i32,
+        peer: NetPtr,
+        net_cb: &mut RtnlNetDumpCb<'_>,
+    ) -> Result<(), Errno> {
         let _f = self.k.enter(function!("rtnl_net_dumpid_one"), net_cb.net.addr().to_value());
         if net_cb.idx >= net_cb.s_idx {
             let Request { portid, seq, .. } = net_cb.cb.request;
             let header = Header { r#type: RTM_NEWNSID, flags: NLM_F_MULTI, seq, portid };
-            self.rtnl_net_fill(net_cb.skb, header, id).await?;
+            let ref_nsid = match net_cb.ref_net {
+                // Its lock nests in that of the target: only dumps take two, and they hold `rtnl_mutex`.
+                Some(ref_net) if ref_net != net_cb.net => Some(self.peernet2id(ref_net, peer).await),
+                Some(_) => Some(id),
+                None => None,
+            };
+            self.rtnl_net_fill(net_cb.skb, header, id, ref_nsid).await?;
         }
         net_cb.idx += 1;
         Ok(())
     }
 
-    /// `RTM_GETNSID` with `NLM_F_DUMP`: one page of ids. The bytes put; 0 ends the dump. Under `rtnl_mutex`.
+    /// `RTM_GETNSID` with `NLM_F_DUMP`: one page of ids. The bytes put; 0 or an error ends the dump. Under
+    /// `rtnl_mutex`.
     ///
     /// C: rtnl_net_dumpid, net/core/net_namespace.c:718
-    pub(crate) async fn rtnl_net_dumpid(&self, skb: SkbPtr, cb: &mut NetlinkCallback) -> usize {
+    pub(crate) async fn rtnl_net_dumpid(&self, skb: SkbPtr, cb: &mut NetlinkCallback) -> i32 {
         let k = &self.k;
-        let net = cb.request.net;
-        let _f = k.enter(function!("rtnl_net_dumpid"), net.addr().to_value());
-        let mut net_cb = RtnlNetDumpCb { net, skb, cb, idx: 0, s_idx: cb.s_idx };
+        let _f = k.enter(function!("rtnl_net_dumpid"), cb.request.net.addr().to_value());
+        let target = match self.dump_target(&cb.request).await {
+            Ok(target) => target,
+            Err(err) => return err.negated(),
+        };
+        let net = target.unwrap_or(cb.request.net);
+        let ref_net = target.map(|_| cb.request.net);
+        let mut net_cb = RtnlNetDumpCb { net, ref_net, skb, cb, idx: 0, s_idx: cb.s_idx };
         net.nsid_lock().lock_bh(k).await;
         let mut from = 0;
-        while let Some((id, _)) = net.netns_ids().next(k, from).await {
-            if self.rtnl_net_dumpid_one(id, &mut net_cb).await.is_err() {
+        while let Some((id, peer)) = net.netns_ids().next(k, from).await {
+            if self.rtnl_net_dumpid_one(id, NetPtr::at(peer), &mut net_cb).await.is_err() {
                 break;
             }
             let Some(next) = id.checked_add(1) else { break };
@@ -212,21 +293,35 @@ impl NetNs {
         }
         net.nsid_lock().unlock_bh(k).await;
         cb.s_idx = net_cb.idx;
-        self.with_skb(skb, |buffer| buffer.data.len()).await
+        if let Some(target) = target {
+            self.put_net(target).await;
+        }
+        if self.patches.has(Patch::DumpidReturnsZero) {
+            return 0;
+        }
+        let len = self.with_skb(skb, |buffer| buffer.data.len()).await;
+        i32::try_from(len).unwrap_or(i32::MAX)
     }
 
     /// Tells the listeners of a namespace that an id came or went. Process context; sleeps.
     ///
     /// C: rtnl_net_notifyid, net/core/net_namespace.c:737
-    pub(crate) async fn rtnl_net_notifyid(&self, net: NetPtr, cmd: u16, id: i32) {
+    ///
+    /// Deviation: `cause` is the request that later kernels name in the message: [`Patch::EchoNewnsid`].
+    pub(crate) async fn rtnl_net_notifyid(&self, net: NetPtr, cmd: u16, id: i32, cause: Option<&Request>) {
         let _f = self.k.enter(function!("rtnl_net_notifyid"), net.addr().to_value());
         let room = nlmsg_total_size(self.rtnl_net_get_size());
         let err = match self.alloc_skb(room, Gfp::Kernel).await {
             None => ENOMEM,
             Some(msg) => {
-                let header = Header { r#type: cmd, flags: 0, seq: 0, portid: 0 };
-                match self.rtnl_net_fill(msg, header, id).await {
-                    Ok(()) => return self.netlink_broadcast(msg, net).await,
+                let cause = cause.filter(|_| self.patches.has(Patch::EchoNewnsid));
+                let (seq, portid) = cause.map_or((0, 0), |request| (request.seq, request.portid));
+                let header = Header { r#type: cmd, flags: 0, seq, portid };
+                match self.rtnl_net_fill(msg, header, id, None).await {
+                    Ok(()) => {
+                        let report = cause.is_some_and(|request| request.flags & NLM_F_ECHO != 0);
+                        return self.nlmsg_notify(msg, net, portid, report).await;
+                    }
                     Err(err) => {
                         self.kfree_skb(msg);
                         err

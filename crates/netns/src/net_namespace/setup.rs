@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The birth of a namespace; lines 275 to 411 and 759 to 801.
 
-use kernel::{ENOMEM, ENOSPC, Errno, Fault, Field, Gfp, Pointer, function};
+use kernel::{ENOMEM, ENOSPC, Errno, Field, Gfp, Pointer, function};
 
 use super::{StackListPtr, pernet::net_ns_ops, rtnl::RTNL_REGISTER};
 use crate::{
@@ -49,7 +49,7 @@ impl NetNs {
     /// `out_undo` of `setup_net()`: exits, from the operation before the one that failed backwards; then frees.
     async fn undo_setup(&self, net: NetPtr, failed: PernetOpsPtr) {
         let k = &self.k;
-        let Some(net_exit_list) = StackListPtr::head_on_stack(k) else { return self.out_of_memory().await };
+        let Some(net_exit_list) = StackListPtr::head_on_stack(k) else { return self.k.out_of_memory().await };
         net_exit_list.init(k).await;
         net_exit_list.add(k, net.exit_list()).await;
         let pernet_list = self.s.pernet_list();
@@ -67,11 +67,6 @@ impl NetNs {
         }
         k.rcu_barrier().await;
         k.kfree(net_exit_list.addr());
-    }
-
-    /// The machine has no more memory: not a case that the kernel knows.
-    pub(crate) async fn out_of_memory(&self) {
-        self.k.bus.step(kernel::Op::Fault(Fault::OutOfMemory)).await;
     }
 
     /// Charges a namespace to a user; none if there are too many.
@@ -221,7 +216,7 @@ impl NetNs {
         self.s.net_mutex().unlock(k).await;
 
         let Some(ops) = self.new_pernet_operations(net_ns_ops(), false, 0).await else {
-            self.out_of_memory().await;
+            self.k.out_of_memory().await;
             return 0;
         };
         self.register_pernet_subsys(ops).await; // whatever it returns

@@ -3,7 +3,7 @@
 
 use machine::{Access, Bug, Kind};
 
-use super::{RULE, Report, place};
+use super::{RULE, Report};
 use crate::address;
 
 impl Report<'_> {
@@ -17,13 +17,13 @@ impl Report<'_> {
             _ => return,
         };
         let addr = address::of_object(self.words.bus, cell) + cell.offset as u64;
-        let (by, cpu) = (finding.by, self.cpu);
+        let (by, cpu) = (finding.by, self.scene.cpu);
         let size = if ours == "free" { cell.size } else { 8 };
         self.line(RULE);
         self.title();
         self.line("");
         self.race(&earlier.1, addr, size, &earlier.0, "");
-        self.line(&format!(" {}  {}", earlier.0.function, place(earlier.0.loc)));
+        self.line(&self.at(earlier.0.function, earlier.0.loc));
         self.line("");
         self.race(&ours, addr, size, &by, &format!(" on cpu {cpu}"));
         self.frames();

@@ -3,7 +3,7 @@
 
 use machine::{BadPointer, Fault};
 
-use super::{Report, place};
+use super::Report;
 
 impl Report<'_> {
     pub(super) fn oops(&mut self, fault: Fault, target: &str) {
@@ -25,7 +25,7 @@ impl Report<'_> {
         }
         self.cpu_line();
         let by = self.finding.by;
-        self.line(&format!("RIP: {}  {}", by.function, place(by.loc)));
+        self.line(&format!("RIP:{}", self.at(by.function, by.loc)));
         self.call_trace();
         if matches!(fault, Fault::Panic(_)) {
             self.line("---[ end Kernel panic ]---");

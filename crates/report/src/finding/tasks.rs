@@ -4,7 +4,7 @@
 
 use machine::{Access, Op};
 
-use super::{Report, place};
+use super::Report;
 use crate::words::lock_names;
 
 impl Report<'_> {
@@ -13,7 +13,8 @@ impl Report<'_> {
         let by = self.finding.by;
         let comm = self.words.bus.name(by.task);
         let state = if op.sleeps() { "D" } else { "R" };
-        self.line(&format!("task:{comm:<15} state:{state} pid:{:<5} cpu:{}", by.id.0, self.cpu));
+        let (pid, cpu) = (self.scene.pid(by.id), self.scene.cpu);
+        self.line(&format!("task:{comm:<15} state:{state} pid:{pid:<5} cpu:{cpu}"));
         self.call_trace();
         self.line("");
         let (verb, what) = match op {
@@ -29,7 +30,7 @@ impl Report<'_> {
         for holder in holders {
             let task = self.task(holder);
             self.line(&format!("Held by {task} since step {}:", holder.step));
-            self.line(&format!(" {}  {}", holder.function, place(holder.loc)));
+            self.line(&self.at(holder.function, holder.loc));
         }
     }
 
@@ -39,7 +40,7 @@ impl Report<'_> {
         self.line("-------------------------------------");
         let (by, task) = (self.finding.by, self.task(&self.finding.by));
         self.line(&format!("{task} is trying to release lock ({what}) at:"));
-        self.line(&format!(" {}  {}", by.function, place(by.loc)));
+        self.line(&self.at(by.function, by.loc));
         self.line("but it does not hold it!");
         self.line("");
         self.line("stack backtrace:");
@@ -49,7 +50,7 @@ impl Report<'_> {
 
     pub(super) fn sleep_in_atomic(&mut self, preempt_count: u32, rcu_nesting: u32) {
         self.title();
-        let (pid, name) = (self.finding.by.id.0, self.words.bus.name(self.finding.by.task));
+        let (pid, name) = (self.scene.pid(self.finding.by.id), self.words.bus.name(self.finding.by.task));
         let atomic = u32::from(preempt_count > 0);
         self.line(&format!(
             "in_atomic(): {atomic}, irqs_disabled(): 0, non_block: 0, pid: {pid}, name: {name}"

@@ -57,7 +57,7 @@ impl Told {
         let announced: Vec<_> = announced.iter().map(|op| op.map(announce)).collect();
         let stacks = vec![Vec::new(); self.names.len()];
         let choice = Choice {
-            ready: &[],
+            ready: machine::Ready::NOBODY,
             running: running.map(TaskId),
             announced: &announced,
             stacks: &stacks,

@@ -3,15 +3,22 @@
 
 use crate::common::Told;
 use machine::{BadPointer, Bug, Fault, Kind, Locking, Op};
-use report::{Detail, finding, json};
+use report::{Detail, Scene, finding, json};
 
 fn told() -> Told {
     Told::new(Detail::Telling, 2, &[("put", 0), ("lookup", 1)])
 }
 
+/// The second task is in its first step.
+fn scene(told: &Told) -> Scene<'_> {
+    let step = Some(("tasks[1].steps[0].put_net", 17));
+    let is_of_simulator = |loc: machine::Loc| loc.line() == 0;
+    Scene { bus: &told.bus, cpu: 1, pids: &[100, 101], file: "a.json", step, is_of_simulator }
+}
+
 /// The report, with the lines of this crate's tests made equal.
 fn text(told: &Told, bug: Bug) -> String {
-    let text = finding::text(&told.bus, &told.finding(bug), 1);
+    let text = finding::text(&scene(told), &told.finding(bug));
     let lines = text.lines().map(|line| match line.split_once("  crates/") {
         Some((function, _)) => format!("{function}  FILE:LINE\n"),
         None => format!("{line}\n"),
@@ -28,17 +35,18 @@ fn kasan() {
         "\
 ==================================================================
 BUG: KASAN: slab-use-after-free in get_net: write of net 1
-Write of size 8 at addr ffff888004000008 by task lookup/1
+Write of size 8 at addr ffff888004000008 by task lookup/101
 
-CPU: 1 PID: 1 Comm: lookup Step: 7
+CPU: 1 PID: 101 Comm: lookup Step: 7
 Call Trace:
  get_net(net 1)  FILE:LINE
  get_net_ns_by_id()  FILE:LINE
+ tasks[1].steps[0].put_net  a.json:17
 
-Allocated by task put/0, step 7:
+Allocated by task put/100, step 7:
  net_alloc  FILE:LINE
 
-Freed by task put/0, step 7:
+Freed by task put/100, step 7:
  net_free  FILE:LINE
 
 The buggy address belongs to the object at ffff888004000008, net 1,
@@ -64,11 +72,11 @@ fn kcsan() {
     let text = text(&told, bug);
     assert!(text.contains("\nBUG: KCSAN: data-race in put_net / get_net: net 1->count\n"), "{text}");
     assert!(
-        text.contains("\nwrite to 0xffff888004000008 of 8 bytes by task put/0, step 7:\n put_net "),
+        text.contains("\nwrite to 0xffff888004000008 of 8 bytes by task put/100, step 7:\n put_net "),
         "{text}"
     );
     assert!(
-        text.contains("\nread (marked) to 0xffff888004000008 of 8 bytes by task lookup/1 on cpu 1,"),
+        text.contains("\nread (marked) to 0xffff888004000008 of 8 bytes by task lookup/101 on cpu 1,"),
         "{text}"
     );
 }
@@ -84,7 +92,7 @@ fn a_hung_task_names_the_holder() {
     let text = text(&told, bug);
     assert!(text.starts_with("INFO: task blocked for ever in get_net: net_mutex\n"), "{text}");
     assert!(
-        text.contains("It waits for net_mutex (mutex_lock).\nHeld by put/0 since step 7:\n cleanup_net ")
+        text.contains("It waits for net_mutex (mutex_lock).\nHeld by put/100 since step 7:\n cleanup_net ")
     );
 }
 
@@ -127,7 +135,7 @@ fn every_code_is_explained() {
 #[test]
 fn json_lines_have_stable_names() {
     let told = told();
-    let line = json::finding(&told.bus, "a.json", "blind", &told.use_after_free(), 1);
+    let line = json::finding(&scene(&told), "blind", &told.use_after_free());
     let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     let keys: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
     assert!(
@@ -135,8 +143,38 @@ fn json_lines_have_stable_names() {
         "{line}"
     );
     assert_eq!(value["by"]["task"], "lookup");
+    assert_eq!(value["by"]["pid"], 101);
+    assert_eq!(value["scenario"]["path"], "tasks[1].steps[0].put_net");
     assert_eq!(value["object"]["name"], "net 1");
     assert_eq!(value["freed"]["function"], "net_free");
     assert_eq!(value["stack"][0]["function"], "get_net");
     assert!(keys.contains(&"text") && !line.contains('\n'));
+}
+
+#[test]
+fn lines_of_the_simulator_are_not_shown() {
+    let told = told();
+    let scene = Scene { is_of_simulator: |_| true, ..scene(&told) };
+    let text = finding::text(&scene, &told.use_after_free());
+    assert!(!text.contains(".rs:"), "{text}");
+    assert!(text.contains("\n get_net(net 1)  a.json:17, tasks[1].steps[0].put_net\n get_net_ns_by_id()\n"));
+    let line = json::finding(&scene, "blind", &told.use_after_free());
+    let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert!(value["by"].get("line").is_none() && value["by"]["function"] == "get_net", "{line}");
+}
+
+#[test]
+fn another_use_of_a_freed_object_needs_one_line() {
+    let told = told();
+    let first = told.use_after_free();
+    assert!(finding::is_of_same_object(&first, &told.use_after_free()));
+    let mut other = told.use_after_free();
+    if let Bug::UseAfterFree { cell, .. } = &mut other.bug {
+        cell.object = "net 2".to_owned();
+    }
+    assert!(!finding::is_of_same_object(&first, &other));
+    assert_eq!(
+        finding::line(&scene(&told), &first),
+        "BUG: KASAN: slab-use-after-free in get_net: write of net 1, by task lookup/101, step 7"
+    );
 }

@@ -8,7 +8,7 @@ use crate::{
     diagnostic::{Diagnostic, list_of, similar},
     source::Seg,
     step::{Action, Barrier},
-    values::{OpsRef, errnos},
+    values::{OpsRef, Or, errnos},
 };
 
 impl Checker<'_> {
@@ -35,6 +35,11 @@ impl Checker<'_> {
                     });
                 }
             }
+            Action::Reap(step) if matches!(step.pid, Or::Number(1)) => {
+                let diagnostic = Diagnostic::new("S042", "the process with pid 1 is never reaped")
+                    .help("tasks of the scenario have pids from 100, and exit before they are reaped");
+                self.within([Seg::Key("pid")], |cx| cx.report(diagnostic, "the first process"));
+            }
             Action::DevHold(step) => self.check_library(&step.ops, "device", |of| of.has_device),
             Action::DevPut(step) => self.check_library(&step.ops, "device", |of| of.has_device),
             Action::NetifReceiveSkb(step) => {
@@ -45,7 +50,7 @@ impl Checker<'_> {
             }
             Action::Barrier(step) => self.check_barrier(step),
             Action::DelayWork(step) if step.until.is_some() == step.time.is_some() => {
-                let diagnostic = Diagnostic::new("S046", "work is held up until a completion, or for a time");
+                let diagnostic = Diagnostic::new("S049", "work is held up until a completion, or for a time");
                 let help = "add `\"until\": COMPLETION` or `\"time\": \"10ms\"`";
                 self.report_key(diagnostic.help(help), "until when?");
             }
@@ -70,7 +75,7 @@ impl Checker<'_> {
         let path = self.declared(Kind::Ops, name).map(<[Seg]>::to_vec).unwrap_or_default();
         let declared = self.source.label_key(&path, "declared here");
         let diagnostic =
-            Diagnostic::new("S042", format!("`{name}` has no {what}")).label(declared).help(help);
+            Diagnostic::new("S045", format!("`{name}` has no {what}")).label(declared).help(help);
         self.within([Seg::Key("ops")], |cx| cx.report(diagnostic, "has none"));
     }
     /// All who meet must agree on how many they are.
@@ -81,7 +86,7 @@ impl Checker<'_> {
                 let message = format!("`{}` is a barrier for {tasks} tasks elsewhere", step.name.name.text);
                 let path = self.declared(Kind::Barrier, &step.name.name.text).map(<[Seg]>::to_vec);
                 let first = self.source.label(&path.unwrap_or_default(), "first here");
-                let diagnostic = Diagnostic::new("S043", message).label(first);
+                let diagnostic = Diagnostic::new("S046", message).label(first);
                 self.within([Seg::Key("tasks")], |cx| cx.report(diagnostic, "not so many"));
             }
             _ => {

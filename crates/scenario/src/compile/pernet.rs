@@ -31,7 +31,7 @@ pub(super) fn modules(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Module> {
                         }
                         if let Some(owner) = owners.insert(slot, name.clone()) {
                             let message = format!("`{of}` is part of the module `{owner}` already");
-                            cx.report(Diagnostic::new("S045", message), "once more");
+                            cx.report(Diagnostic::new("S048", message), "once more");
                         }
                         ops.push((slot as usize, is_device));
                     });
@@ -77,7 +77,7 @@ fn subsystem(cx: &mut Checker<'_>, ops: &PernetText) -> Option<&'static Subsyste
     let Some(name) = &ops.library else {
         for (key, is_given) in [("uses", ops.uses.is_some()), ("time", ops.time.is_some())] {
             if is_given {
-                let diagnostic = Diagnostic::new("S044", format!("scripted operations have no `{key}`"));
+                let diagnostic = Diagnostic::new("S047", format!("scripted operations have no `{key}`"));
                 let help = "only subsystems of the library have it: `\"library\": \"loopback\"`";
                 cx.within([Seg::Key(key)], |cx| cx.report_key(diagnostic.help(help), "of what?"));
             }
@@ -93,7 +93,7 @@ fn subsystem(cx: &mut Checker<'_>, ops: &PernetText) -> Option<&'static Subsyste
             }
         };
         let message = format!("there is no subsystem `{}` in the library", name.escape_debug());
-        let diagnostic = Diagnostic::new("S044", message).help(help);
+        let diagnostic = Diagnostic::new("S047", message).help(help);
         cx.within([Seg::Key("library")], |cx| cx.report(diagnostic, "unknown subsystem"));
         return None;
     };
@@ -107,7 +107,7 @@ fn subsystem(cx: &mut Checker<'_>, ops: &PernetText) -> Option<&'static Subsyste
     for (key, is_given) in scripted {
         if is_given {
             let diagnostic =
-                Diagnostic::new("S044", format!("a subsystem of the library has its own `{key}`"));
+                Diagnostic::new("S047", format!("a subsystem of the library has its own `{key}`"));
             let help = "operations are scripted, or from the library";
             cx.within([Seg::Key(key)], |cx| cx.report_key(diagnostic.help(help), "not to be given"));
         }
@@ -118,7 +118,7 @@ fn subsystem(cx: &mut Checker<'_>, ops: &PernetText) -> Option<&'static Subsyste
             false => format!("`{name}` takes no `time`"),
         };
         let key = if library.takes_time { "library" } else { "time" };
-        cx.within([Seg::Key(key)], |cx| cx.report(Diagnostic::new("S044", message), "here"));
+        cx.within([Seg::Key(key)], |cx| cx.report(Diagnostic::new("S047", message), "here"));
     }
     Some(library)
 }
@@ -134,12 +134,12 @@ fn used(cx: &mut Checker<'_>, ops: &PernetText, library: &Subsystem) -> Option<U
     match (&ops.uses, wanted) {
         (None, None) => None,
         (Some(_), None) => {
-            let diagnostic = Diagnostic::new("S044", format!("`{name}` uses nothing"));
+            let diagnostic = Diagnostic::new("S047", format!("`{name}` uses nothing"));
             cx.within([Seg::Key("uses")], |cx| cx.report_key(diagnostic, "not to be given"));
             None
         }
         (None, Some((what, _))) => {
-            let diagnostic = Diagnostic::new("S044", format!("`{name}` uses something that is not given"));
+            let diagnostic = Diagnostic::new("S047", format!("`{name}` uses something that is not given"));
             let help = format!("add `\"uses\"`: {what}");
             cx.within([Seg::Key("library")], |cx| cx.report(diagnostic.help(help), "uses what?"));
             None

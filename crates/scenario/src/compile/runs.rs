@@ -8,16 +8,18 @@ use netns::Patch;
 use crate::{
     check::{Checker, Kind},
     diagnostic::{Diagnostic, list_of, similar},
+    event_forms,
     format::{EndText, OutcomeText, RunText, Text},
+    functions,
     scenario::{Driver, ExpectedEnd, Outcome, Run, Sweep},
     schedule,
     source::Seg,
-    tally::{EVENTS, ExpectedCount},
-    values::Check,
+    tally::ExpectedCount,
+    values::{Check, Count},
 };
 
 /// What machines call findings; `machine::Finding::code`.
-const FINDINGS: &[&str] = &[
+pub(crate) const FINDINGS: &[&str] = &[
     "kasan-use-after-free",
     "kasan-double-free",
     "kasan-invalid-free",
@@ -112,9 +114,17 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[
         let diagnostic = Diagnostic::new("S037", "a run has a seed or a schedule, not both");
         cx.within([Seg::Key("seed")], |cx| cx.report_key(diagnostic, "and a schedule"));
     }
+    check_expectations(cx, &run);
     let driver = match (run.seed, run.schedule) {
         (Some(seed), _) => Driver::Seed(seed.0),
         (None, Some(lines)) => {
+            let items: usize = lines.0.iter().map(|line| schedule::items(line).count()).sum();
+            if items > schedule::MAX_ITEMS {
+                let message = format!("the schedule has {items} items; it may have {}", schedule::MAX_ITEMS);
+                cx.within([Seg::Key("schedule")], |cx| {
+                    cx.report(Diagnostic::new("S015", message), "too many")
+                });
+            }
             for (index, line) in lines.0.iter().enumerate() {
                 check_schedule(cx, line, (lines.0.len() > 1).then_some(index));
             }
@@ -148,20 +158,12 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[
         OutcomeText::Panic => Outcome::Panic,
         OutcomeText::Stopped => Outcome::Stopped,
     };
-    for (index, event) in run.events.iter().enumerate() {
-        cx.within([Seg::Key("events"), Seg::Index(index)], |cx| check_event(cx, event));
-    }
-    let counts = run.counts.0.into_iter().map(|(event, count)| {
-        cx.within([Seg::Key("counts"), Seg::Name(event.clone())], |cx| {
-            check_event(cx, &event);
-            if count.at_most.is_some_and(|most| most < count.at_least) {
-                let diagnostic = Diagnostic::new("S040", "the count is never both at most and at least this");
-                cx.report(diagnostic, "nothing lies between");
-            }
-        });
-        ExpectedCount { event, at_least: count.at_least, at_most: count.at_most }
-    });
-    let counts = counts.collect();
+    let count = |(event, count): (String, Count)| ExpectedCount {
+        event,
+        at_least: count.at_least,
+        at_most: count.at_most,
+    };
+    let counts = run.counts.0.into_iter().map(count).collect();
     let (findings, functions, events) = (run.findings, run.functions, run.events);
     let sweep = run.sweep.map(|mut sweep| {
         cx.within([Seg::Key("sweep"), Seg::Key("alloc")], |cx| sweep.alloc.resolve(cx));
@@ -196,45 +198,64 @@ fn chosen_tasks(cx: &mut Checker<'_>, names: &[String]) -> BTreeSet<usize> {
     chosen
 }
 
-/// What an event begins with must be known; nothing else of it is.
-fn check_event(cx: &mut Checker<'_>, event: &str) {
-    let first = event.split(' ').next().unwrap_or_default();
-    if EVENTS.contains(&first) || cx.is_full() {
-        return;
-    }
-    let message = format!("there is no event `{}`", first.escape_debug());
-    let help = match similar(first, EVENTS.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("the events are {}; a kernel function is `enter FUNCTION`", EVENTS.join(", ")),
-    };
-    cx.report_name(Diagnostic::new("S040", message).help(help), "unknown event");
-}
-
 fn check_schedule(cx: &mut Checker<'_>, line: &str, index: Option<usize>) {
-    let mut bad = Vec::new();
-    for item in schedule::items(line) {
-        match schedule::task_of(item) {
-            Err(why) => bad.push((format!("`{}`: {why}", item.escape_debug()), None)),
-            Ok(task) if schedule::is_kernel_task(task) || cx.slot(Kind::Task, task).is_some() => {}
-            Ok(task) => {
-                let names = cx.names_of(Kind::Task);
-                let help = match similar(task, names.iter().map(String::as_str)) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => "the kernel's own tasks are `main`, `kworker/netns` and `rcuc/CPU`".to_owned(),
-                };
-                bad.push((format!("there is no task `{}`", task.escape_debug()), Some(help)));
-            }
-        }
-    }
+    let tasks = cx.names_of(Kind::Task);
+    let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
     cx.within([Seg::Key("schedule")], |cx| {
-        for (message, help) in bad {
+        for item in schedule::items(line) {
+            if cx.is_full() {
+                break;
+            }
+            let Some((message, help)) = schedule::complaint(item, &tasks) else { continue };
             let diagnostic = Diagnostic::new("S039", message).maybe_help(help);
-            match index {
-                Some(index) => cx.within([Seg::Index(index)], |cx| cx.report(diagnostic, "in this schedule")),
-                None => cx.report(diagnostic, "in this schedule"),
+            let at = index.map(Seg::Index);
+            let report = |cx: &mut Checker<'_>| cx.report_part(diagnostic.clone(), item, "in this item");
+            match at {
+                Some(at) => cx.within([at], report),
+                None => report(cx),
             }
         }
     });
+}
+
+/// Functions and events are called as the kernel and the format call them.
+fn check_expectations(cx: &mut Checker<'_>, run: &RunText) {
+    for (index, name) in run.functions.iter().enumerate() {
+        cx.within([Seg::Key("functions"), Seg::Index(index)], |cx| check_function(cx, name));
+    }
+    for (index, event) in run.events.iter().enumerate() {
+        if cx.is_full() {
+            break;
+        }
+        if let Some((message, help)) = event_forms::complaint(cx, event) {
+            cx.within([Seg::Key("events"), Seg::Index(index)], |cx| {
+                cx.report(Diagnostic::new("S041", message).help(help), "can never happen");
+            });
+        }
+    }
+    for (event, count) in &run.counts.0 {
+        if cx.is_full() {
+            break;
+        }
+        let wrong = event_forms::complaint_of_beginning(cx, event);
+        cx.within([Seg::Key("counts"), Seg::Name(event.clone())], |cx| {
+            if let Some((message, help)) = wrong {
+                cx.report_key(Diagnostic::new("S041", message).help(help), "can never happen");
+            }
+            if count.at_most.is_some_and(|most| most < count.at_least) {
+                let diagnostic = Diagnostic::new("S043", "the count is never both at most and at least this");
+                cx.report(diagnostic, "nothing lies between");
+            }
+        });
+    }
+}
+
+/// There must be a function of this name.
+pub(super) fn check_function(cx: &mut Checker<'_>, name: &str) {
+    if let Some(help) = functions::help_for(name).filter(|_| !cx.is_full()) {
+        let message = format!("there is no kernel function `{}`", name.escape_debug());
+        cx.report(Diagnostic::new("S040", message).help(help), "unknown function");
+    }
 }
 
 fn expected_end(cx: &mut Checker<'_>, text: EndText) -> ExpectedEnd {

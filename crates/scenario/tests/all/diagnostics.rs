@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Every diagnostic, as it is shown: the inputs here, the texts in `diagnostics.txt`.
+//! Every diagnostic, as it is shown: the inputs here, the texts in `diagnostics.snap`.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ fn rendered(text: &str) -> String {
     let source = source(text);
     match read(&source) {
         Ok(_) => "it is good\n".to_owned(),
-        Err(errors) => errors.iter().map(|error| error.render(&source, false) + "\n").collect(),
+        Err(errors) => errors.iter().map(|error| error.render(&source, false) + "\n\n").collect(),
     }
 }
 
@@ -39,6 +39,30 @@ fn cases() -> Vec<(&'static str, String)> {
         ("S006 unknown field", steps(r#"{"put_net": {"nett": "init_net"}}"#)),
         ("S006 unknown field of a step without fields", steps(r#"{"rcu_barrier": {"now": true}}"#)),
         ("S006 unknown field at the top", with("  \"taskz\": []")),
+        (
+            "S006 all errors at once",
+            with(
+                r#"  "taskz": [],
+  "machine": {"cpus": 0, "preemt": "full"},
+  "tasks": [
+    {"name": "a", "steps": [
+      {"copy_net_ns": {"as": "net", "expct": true}},
+      {"put_net": {"nett": "net"}},
+      {"putnet": {"net": "net"}},
+      {"put_net": {"net": 7}},
+      {"put_net": {}},
+      {},
+      {"copy_net_ns": {"as": 3}},
+      {"put_net": {"net": "other"}},
+      {"put_net": {"net": "net"}}
+    ]},
+    {"steps": [{"copy_net_ns": {"as": "lost"}}]},
+    {"name": "b", "cpu": "one", "steps": [{"put_net": {"net": "lost"}}, {"unshare": {"expect": true}}]}
+  ],
+  "runs": [{"seed": -1, "findings": ["kasan"]}]"#,
+            ),
+        ),
+        ("S007 nothing but an error", "{\n  \"titel\": \"t\"\n}".to_owned()),
         ("S007 no version", "{\n  \"title\": \"t\", \"note\": \"n\"\n}".to_owned()),
         ("S007 missing field", steps(r#"{"put_net": {}}"#)),
         ("S007 no step", steps("{}")),
@@ -53,6 +77,10 @@ fn cases() -> Vec<(&'static str, String)> {
         ("S009 two steps", steps(r#"{"rcu_barrier": {}, "synchronize_rcu": {}}"#)),
         ("S010 unknown step", steps(r#"{"copynetns": {"as": "a"}}"#)),
         ("S011 version", "{\n  \"version\": 2, \"title\": \"t\", \"note\": \"n\"\n}".to_owned()),
+        (
+            "S011 version before unknown fields",
+            "{\n  \"version\": 2,\n  \"name\": \"t\", \"steps\": 7\n}".to_owned(),
+        ),
         ("S012 out of range", with("  \"machine\": {\"cpus\": 0}")),
         ("S012 negative", with("  \"runs\": [{\"seed\": -1}]")),
         ("S012 larger than any", steps(r#"{"newnsid": {"net": "init_net", "nsid": 99999999999999999999}}"#)),
@@ -168,17 +196,17 @@ fn cases() -> Vec<(&'static str, String)> {
             ),
         ),
         (
-            "S040 events",
+            "S041 events and counts",
             with(
                 r#"  "runs": [{
     "events": ["works_start", "cleanup_net"],
     "counts": {
-      "fre net": 1,
-      "free net": {"at_least": 2, "at_most": 1}
+      "fre net": 1
     }
   }]"#,
             ),
         ),
+        ("S043 count", with("  \"runs\": [{\"counts\": {\"free net\": {\"at_least\": 2, \"at_most\": 1}}}]")),
         (
             "S015 too many copies",
             with(
@@ -202,14 +230,14 @@ fn cases() -> Vec<(&'static str, String)> {
         ("S008 time", steps(r#"{"delay": {"time": "10 ms"}}"#)),
         ("S008 a long time", steps(r#"{"delay": {"time": "2000000s"}}"#)),
         (
-            "S041 module",
+            "S044 module",
             with(
                 r#"  "modules": {"nf_ftp": {}},
   "setup": [{"load_module": {"module": "nf_ftpp"}}]"#,
             ),
         ),
         (
-            "S042 not of this subsystem",
+            "S045 not of this subsystem",
             with(
                 r#"  "pernet": {"table": {"library": "sysctl"}, "own": {}},
   "setup": [
@@ -221,7 +249,7 @@ fn cases() -> Vec<(&'static str, String)> {
             ),
         ),
         (
-            "S043 barrier",
+            "S046 barrier",
             with(
                 r#"  "tasks": [
     {"name": "a", "steps": [{"barrier": {"name": "go", "tasks": 2}}]},
@@ -229,7 +257,7 @@ fn cases() -> Vec<(&'static str, String)> {
             ),
         ),
         (
-            "S044 library",
+            "S047 library",
             with(
                 r#"  "pernet": {
     "a": {"library": "loopbak"},
@@ -243,7 +271,7 @@ fn cases() -> Vec<(&'static str, String)> {
             ),
         ),
         (
-            "S045 two modules",
+            "S048 two modules",
             with(
                 r#"  "pernet": {"a": {}},
   "modules": {
@@ -253,7 +281,7 @@ fn cases() -> Vec<(&'static str, String)> {
             ),
         ),
         (
-            "S046 faults",
+            "S049 faults",
             with(
                 r#"  "tasks": [{"name": "t"}],
   "faults": [
@@ -272,7 +300,7 @@ fn cases() -> Vec<(&'static str, String)> {
   "runs": [{"tasks": ["put", "put-2", "puts"]}]"#,
             ),
         ),
-        ("S046 work without an end", steps(r#"{"delay_work": {}}, {"delay_work": {"time": 1}}"#)),
+        ("S049 work without an end", steps(r#"{"delay_work": {}}, {"delay_work": {"time": 1}}"#)),
         ("S028 a sweep", with("  \"runs\": [{\"sweep\": {\"alloc\": \"nett\"}}]")),
         (
             "S008 where a sweep begins",
@@ -283,17 +311,40 @@ fn cases() -> Vec<(&'static str, String)> {
             "S006 a count with a strange field",
             with("  \"runs\": [{\"counts\": {\"free net\": {\"least\": 1}}}]"),
         ),
+        (
+            "S039 names in a schedule",
+            with(
+                r#"  "tasks": [{"name": "put"}],
+  "runs": [{"schedule": "put until __putnet, kworker/netsn, put until vfs_read"}]"#,
+            ),
+        ),
+        ("S040 function", with("  \"runs\": [\n    {\"functions\": [\"cleanup_nets\", \"vfs_read\"]}\n  ]")),
+        (
+            "S041 events",
+            with(
+                r#"  "pernet": {"ops": {"init": []}},
+  "runs": [{"events": [
+    "notfy init_net NEWNSID 0",
+    "init opps net 1",
+    "alloc nett 1",
+    "enter put_nett",
+    "queue_work",
+    "work_start now"
+  ]}]"#,
+            ),
+        ),
+        ("S042 the first process", steps(r#"{"reap": {"pid": 1}}"#)),
     ]
 }
 
 #[test]
 fn texts() {
-    let got: String = cases().iter().map(|(name, text)| format!("== {name}\n{}\n", rendered(text))).collect();
-    let expected = include_str!("diagnostics.txt");
-    if got != expected {
-        let differs = got.lines().zip(expected.lines()).position(|(got, expected)| got != expected);
-        panic!("differs from line {} on; now it is:\n{got}", differs.unwrap_or(0) + 1);
-    }
+    let all: String = cases().iter().map(|(name, text)| format!("== {name}\n\n{}", rendered(text))).collect();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(".");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("diagnostics", all));
 }
 
 #[test]

@@ -3,9 +3,12 @@
 
 mod common;
 mod diagnostics;
+mod documentation;
 mod faults;
+mod places;
 mod random;
 mod robust;
 mod runs;
+mod schema;
 mod subsystems;
 mod tasks;

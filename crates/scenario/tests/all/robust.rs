@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! No text makes reading, rendering or running panic.
 
-use crate::common::{run, source, with};
+use crate::common::{good, run, source, with};
 use std::sync::Arc;
 
 /// Reads, renders what is wrong, and runs what is not.
@@ -31,7 +31,7 @@ fn try_text(text: &str) {
 }
 
 /// A scenario that uses much of the format.
-fn rich() -> String {
+pub(crate) fn rich() -> String {
     with(
         r#"  "machine": {"cpus": 2, "preempt": "full", "slab": "exact"},
   "user_namespaces": {"u": {"parent": "v", "uid": 1}, "v": {"max_net_namespaces": 3}},
@@ -68,10 +68,10 @@ fn rich() -> String {
 }
 
 /// A small generator of numbers, the same everywhere.
-struct Lcg(u64);
+pub(crate) struct Lcg(pub(crate) u64);
 
 impl Lcg {
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap_or(0) % n.max(1)
     }
@@ -192,4 +192,53 @@ fn one_long_line() {
     try_text(&with(&format!("\"setup\": [{steps}, {{\"put_net\": {{\"net\": \"x\"}}}}]")));
     let unknown = vec![r#"{"put_net": {"net": "x"}}"#; 200_000].join(",");
     try_text(&with(&format!("\"setup\": [{unknown}]")));
+}
+
+/// Schedules of all kinds, as a scenario has them and as somebody gives them instead.
+#[test]
+fn schedules() {
+    let tasks = ["a", "b", "main", "kworker/netns", "rcuc/0", "x", "", "é", "\\", "a b"];
+    let functions = ["copy_net_ns", "put_net", "until", "", "\"", "vfs_read"];
+    let numbers = ["1", "2", "0", "18446744073709551616", "", "-1", "x"];
+    let separators = [", ", ";", "\n", ",,", " "];
+    let scenario = good(&rich());
+    let mut lcg = Lcg(4);
+    let mut good_ones = 0;
+    for _ in 0..4000 {
+        let mut text = String::new();
+        for _ in 0..lcg.below(4) {
+            // Mostly what comes first, so that some are good.
+            let mut one_of =
+                |words: &[&'static str]| words[lcg.below(words.len()).min(lcg.below(words.len()))];
+            let (task, function, number) = (one_of(&tasks), one_of(&functions), one_of(&numbers));
+            text += &match one_of(&["0", "1", "2", "3"]) {
+                "0" => task.to_owned(),
+                "1" => format!("{task}*{number}"),
+                "2" => format!("{task} until {function}"),
+                _ => format!("{task} until {function}#{number}"),
+            };
+            text += one_of(&separators);
+        }
+        let is_good = scenario.wrong_in_schedule(&text).is_none();
+        good_ones += usize::from(is_good);
+        if is_good {
+            let mut run = scenario.runs[0].clone();
+            run.driver = scenario::Driver::Schedule(text.clone());
+            crate::common::run(&scenario, &run);
+        }
+        let quoted = format!("{text:?}").replace("\\u{e9}", "é");
+        let with_schedule = rich().replace("[\"a until copy_net_ns\", \"b*3\"]", &quoted);
+        assert_eq!(scenario::read(&source(&with_schedule)).is_ok(), is_good, "{text:?}");
+    }
+    assert!(good_ones > 100, "{good_ones}");
+}
+
+/// The whole file is one schedule.
+#[test]
+fn one_long_schedule() {
+    let text = rich().replace("\"b*3\"", &format!("\"{}\"", "b,".repeat(2_000_000)));
+    let errors = scenario::read(&source(&text)).expect_err("too long");
+    assert_eq!(errors[0].code, "S015", "{:?}", errors[0]);
+    let bad = rich().replace("\"b*3\"", &format!("\"{}\"", "x,".repeat(500_000)));
+    assert_eq!(scenario::read(&source(&bad)).expect_err("no such task").len(), 32);
 }

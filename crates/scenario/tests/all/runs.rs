@@ -208,7 +208,7 @@ fn what_is_judged_can_fail() {
       {"copy_net_ns": {"as": "a", "expect": null}},
       {"loop": {"times": 2, "steps": [{"peernet_has_id": {"net": "a", "peer": "a", "expect": true}}]}},
       {"get_net_ns_by_pid": {"pid": 9, "as": "none"}}, {"touch_net": {"net": "none"}}],
-    "runs": [{"outcome": "panic", "findings": ["panic"], "functions": ["nothing"], "events": ["work_start"],
+    "runs": [{"outcome": "panic", "findings": ["panic"], "functions": ["sys_setns"], "events": ["work_start"],
       "end": {"namespaces": 1, "nsids": {"a": {"0": "init_net"}, "none": {}}, "callbacks": 1,
         "cleanup_pending": true,
         "ucounts": {"init_user_ns/0": 9}, "user_namespaces": 2, "pernet": [], "results": {"a": null,
@@ -217,7 +217,7 @@ fn what_is_judged_can_fail() {
     let expected = [
         "outcome: expected panic, got done",
         "finding panic was expected and did not happen",
-        "nothing() was expected to be called and was not",
+        "sys_setns() was expected to be called and was not",
         "event `work_start` was expected and did not happen",
         "end: namespaces: expected 1, got 2",
         "end: callbacks: expected 1, got 0",
@@ -386,4 +386,63 @@ fn counts_of_events() {
             "default: `queue_work` was expected from 3 to 4 times, and happened 2 times",
         ]
     );
+}
+
+#[test]
+fn places_of_others_are_not_the_simulators() {
+    assert!(!scenario::is_of_simulator(std::panic::Location::caller()));
+}
+
+#[test]
+fn only_the_dead_are_reaped() {
+    let failures = failures(&with(
+        r#"  "setup": [{"clone": {"name": "p"}}, {"reap": {"pid": "p"}}, {"exit": {"pid": "p"}}, {"reap": {"pid": "p"}},
+    {"reap": {"pid": "p"}}, {"reap": {"pid": "t"}}],
+  "tasks": [{"name": "t", "steps": [{"reap": {"pid": "t"}}]}]"#,
+    ));
+    assert_eq!(
+        failures,
+        [
+            "default: line 5, setup[1].reap: process 1000 has not exited, and is not reaped",
+            "default: line 6, setup[4].reap: there is no process 1000 to reap",
+            "default: line 7, tasks[0].steps[0].reap: process 100 has not exited, and is not reaped",
+        ]
+    );
+}
+
+#[test]
+fn what_is_freed_says_so_and_completions_have_names() {
+    let scenario = good(&with(
+        r#"  "setup": [{"copy_net_ns": {"as": "a"}}, {"put_net": {"net": "a"}}, {"flush_netns_wq": {}},
+    {"complete": {"name": "go"}}, {"wait_for_completion": {"name": "go"}}, {"wait_for_completion": {"name": "go"}}]"#,
+    ));
+    let happened = run(&scenario, &scenario.runs[0]);
+    assert_eq!(happened.end.bindings.get("a").map(String::as_str), Some("net 1 (a), freed"));
+    assert_eq!(happened.findings, ["INFO: task blocked for ever in wait_for_completion: go->done"]);
+}
+
+/// A machine may go on after a finding, or stop.
+#[test]
+fn the_first_finding_may_end_a_run() {
+    let text = with(
+        r#"  "machine": {"stop_at_first": true},
+  "setup": [{"net_mutex_unlock": {}}, {"rtnl_unlock": {}}],
+  "runs": [{"findings": ["bad-unlock"], "outcome": "stopped"}]"#,
+    );
+    assert_eq!(failures(&text), [""; 0]);
+    let goes_on = text.replace("\"stop_at_first\": true", "").replace("stopped", "done");
+    assert_eq!(failures(&goes_on), [""; 0]);
+    assert_eq!(run(&good(&goes_on), &good(&goes_on).runs[0]).findings.len(), 2);
+}
+
+/// Otherwise a loop would make a run slower with every round.
+#[test]
+fn files_and_sockets_are_limited() {
+    let failures = failures(&with(
+        r#"  "setup": [{"loop": {"times": 1021, "steps": [{"open": {}}]}}, {"open": {"as": "fd", "expect": "-EMFILE"}},
+    {"close": {"fd": 1023}}, {"open": {"expect": 1023}},
+    {"loop": {"times": 1024, "steps": [{"listen": {"net": "init_net", "as": "l"}}]}},
+    {"listen": {"net": "init_net", "as": "l"}}]"#,
+    ));
+    assert_eq!(failures, ["default: line 8, setup[5].listen: there are 1024 sockets already"]);
 }

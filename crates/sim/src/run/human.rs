@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What people read of runs.
 
-use lab::run::{Decider, Lab, RunReport};
-use report::{Paint, Timeline};
+use lab::run::{Decider, Found, Lab, RunReport};
+use report::{Paint, Scene, Timeline, finding};
 
 use super::verdict::Verdict;
 use crate::{
@@ -28,8 +28,27 @@ pub(crate) fn title(loaded: &Loaded, out: &mut Out) -> Result<(), Stop> {
     out.line("")
 }
 
+/// What reports tell of a finding beside itself. `step` is where in the scenario it was made.
+pub(crate) fn scene<'a>(
+    lab: &'a Lab,
+    report: &'a RunReport,
+    loaded: &'a Loaded,
+    found: &Found,
+    step: Option<&'a (String, usize)>,
+) -> Scene<'a> {
+    Scene {
+        bus: lab.bus(),
+        cpu: found.cpu,
+        pids: &report.pids,
+        file: &loaded.path,
+        step: step.map(|(path, line)| (path.as_str(), *line)),
+        is_of_simulator: scenario::is_of_simulator,
+    }
+}
+
 /// A run with everything that is known of it.
 pub(crate) fn run(
+    loaded: &Loaded,
     lab: &Lab,
     report: &RunReport,
     timeline: &Timeline,
@@ -48,9 +67,7 @@ pub(crate) fn run(
     out.line("")?;
     out.text(&timeline.render(lab.bus(), TIMELINE_WIDTH, paint))?;
     out.line("")?;
-    for found in &report.findings {
-        out.line(&report::finding::text(lab.bus(), &found.finding, found.cpu))?;
-    }
+    findings(loaded, lab, report, out)?;
     out.line(&paint.heading("At the end:"))?;
     let end_state = report.end_state.to_string();
     let lines: Vec<&str> = end_state.lines().collect();
@@ -66,6 +83,24 @@ pub(crate) fn run(
     }
     out.line("")?;
     verdict_line(report, verdict, out)
+}
+
+/// The reports; one line for a use of an object that a report was already about.
+fn findings(loaded: &Loaded, lab: &Lab, report: &RunReport, out: &mut Out) -> Result<(), Stop> {
+    let mut before = "";
+    for (index, found) in report.findings.iter().enumerate() {
+        let step = found.step.map(|step| lab.scenario().place(step));
+        let scene = scene(lab, report, loaded, found, step.as_ref());
+        let mut earlier = report.findings[..index].iter().map(|earlier| &earlier.finding);
+        if earlier.any(|earlier| finding::is_of_same_object(earlier, &found.finding)) {
+            out.line(&finding::line(&scene, &found.finding))?;
+            before = "\n";
+        } else {
+            out.line(&format!("{before}{}", finding::text(&scene, &found.finding)))?;
+            before = "";
+        }
+    }
+    out.text(before)
 }
 
 fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<(), Stop> {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The verdict on a run, and the command that repeats it.
 
-use lab::run::{Decider, Limit, Outcome, RunReport};
+use lab::run::{Bus, Decider, Limit, Outcome, RunReport, Standing};
 
 use crate::{args::RunArguments, code::Code, files::Loaded};
+
+/// More tasks than these are not listed.
+const MAX_STANDING: usize = 16;
 
 /// What there is to say about a run at its end.
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// `overridden`: whether somebody else decided than the scenario says.
     pub(crate) fn of(
+        bus: &Bus,
         report: &RunReport,
         overridden: bool,
         arguments: &RunArguments,
@@ -45,10 +49,21 @@ impl Verdict {
             _ if !failures.is_empty() => Code::Finding,
             _ => Code::Clean,
         };
-        failures.extend(report.diverged.as_ref().map(ToString::to_string));
+        if let Some(diverged) = &report.diverged {
+            failures.push(diverged.to_string());
+            let standing = diverged.standing.iter().take(MAX_STANDING);
+            failures.extend(standing.map(|standing| in_words(bus, standing)));
+        }
         let (outcome, outcome_name) = outcome(report.outcome);
         Verdict { code, outcome, outcome_name, failures, replay: replay(report, arguments, loaded) }
     }
+}
+
+/// What a task wanted when the execution left its schedule.
+fn in_words(bus: &Bus, standing: &Standing) -> String {
+    let Standing { name, announced, function, is_ready } = *standing;
+    let function = function.map_or_else(String::new, |function| format!(", in {function}()"));
+    format!("{} {}{function}", bus.name(name), report::standing(bus, announced, is_ready))
 }
 
 /// How an execution ended: for people, and for programs.

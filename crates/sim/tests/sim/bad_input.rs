@@ -101,8 +101,8 @@ fn a_missing_file_and_a_file_for_a_directory() {
 fn a_directory_without_scenarios() {
     let path = temporary("without-scenarios");
     fs::create_dir_all(&path).expect("a temporary directory can be made");
-    for command in ["run", "check", "list", "coverage"] {
-        let called = sim(&[command, &path]);
+    for command in [&["run"][..], &["check"], &["list", "scenarios"], &["coverage"]] {
+        let called = sim(&[command, &[path.as_str()]].concat());
         assert_eq!(called.code, Some(2), "{called:?}");
         assert!(called.stderr.contains("there are no scenarios"), "{}", called.stderr);
     }

@@ -84,7 +84,47 @@ fn a_limit_is_inconclusive() {
 #[test]
 fn a_schedule_that_cannot_be_followed() {
     assert_eq!(code(&["run", "scenarios/boot.json", "--schedule", "main*1000"]), 4);
-    assert_eq!(code(&["run", "scenarios/boot.json", "--schedule", "main until no_such_function"]), 4);
+    assert_eq!(code(&["run", "scenarios/boot.json", "--schedule", "main until sys_setns"]), 4);
+}
+
+#[test]
+fn a_schedule_that_cannot_be_followed_says_why() {
+    let told = |schedule: &str| {
+        let scenario = "scenarios/killed-while-waiting.json";
+        let called = sim(&["run", scenario, "--run", "killed", "--schedule", schedule]);
+        assert_eq!(called.code, Some(4), "{called:?}");
+        let verdict = called.stdout.split_once("\nFAILED").expect("a verdict").1;
+        verdict.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let text = told("holder until net_mutex_lock, holder*1, waiter*1000");
+    assert!(text.contains("`waiter*1000`, cannot be followed: waiter has to wait, after"), "{text}");
+    assert!(text.contains(" waiter waits for net_mutex (mutex_lock_killable), in copy_net_ns() "), "{text}");
+    assert!(text.contains(" holder can go on with "), "{text}");
+    let text = told("kworker/netns*1");
+    assert!(text.contains("there is no task kworker/netns at that moment "), "{text}");
+    let text = told("holder, waiter, holder*999");
+    assert!(text.contains("the execution ended first"), "{text}");
+    let text = told("holder*999, waiter");
+    assert!(text.contains("holder has ended, or is dead, after "), "{text}");
+}
+
+#[test]
+fn a_bad_schedule_is_refused_before_anything_is_shown() {
+    for (schedule, why) in [
+        ("nobody", "there is no task `nobody`"),
+        ("put until put_nett", "there is no kernel function `put_nett`; did you mean `put_net`?"),
+        ("put*0", "`put*0`: a number from 1 is expected"),
+    ] {
+        let called = sim(&["run", RACE, "--run", "v4.11", "--schedule", schedule]);
+        assert_eq!((called.code, called.stdout.as_str()), (Some(2), ""), "{called:?}");
+        assert!(called.stderr.contains(why), "{}", called.stderr);
+    }
+}
+
+#[test]
+fn codes_are_explained_in_any_case() {
+    assert_eq!(sim(&["explain", "s006"]).stdout, sim(&["explain", "S006"]).stdout);
+    assert_eq!(sim(&["explain", "KASAN-double-free"]).stdout, sim(&["explain", "kasan-double-free"]).stdout);
 }
 
 #[test]

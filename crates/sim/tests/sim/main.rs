@@ -5,3 +5,4 @@ mod bad_input;
 mod common;
 mod exit_codes;
 mod snapshots;
+mod words;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Fields whose strings have a form of their own: kinds of allocations, bytes, times.
+//! Virtual time, as a number or with a unit.
 
 use std::fmt;
 
@@ -8,54 +8,10 @@ use serde::{
     de::{Error, Unexpected, Visitor},
 };
 
-use crate::{check::Checker, values::Check};
-
-/// A kind of allocations.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct AllocKind(pub(crate) Box<str>);
-
-impl AllocKind {
-    /// For the kernel: none for all.
-    pub(crate) fn kind(&self) -> Option<&str> {
-        (&*self.0 != "any").then_some(&*self.0)
-    }
-}
-
-impl Check for AllocKind {
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        cx.check_alloc_kind(&self.0);
-    }
-}
-
-/// Bytes, in hexadecimal digits.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Hex(Box<str>);
-
-impl Hex {
-    /// The bytes, if it is that.
-    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
-        let digits: Vec<u8> = self
-            .0
-            .chars()
-            .filter(|c| !c.is_ascii_whitespace())
-            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-            .collect::<Option<_>>()?;
-        digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-    }
-}
-
-impl Check for Hex {
-    fn resolve(&mut self, cx: &mut Checker<'_>) {
-        if self.bytes().is_none() {
-            cx.bad_hex();
-        }
-    }
-}
+use crate::values::Check;
 
 /// The longest time that may pass at once: an hour.
-const MAX_TIME: u64 = 3_600_000_000_000;
+pub(crate) const MAX_TIME: u64 = 3_600_000_000_000;
 
 /// Virtual nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +25,7 @@ impl<'de> Deserialize<'de> for Time {
         impl Visitor<'_> for NumberOrText {
             type Value = Time;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("nanoseconds, or a time like \"10ms\" (ns, us, ms, s), an hour at most")
+                f.write_str("a time of an hour at most, like 7 or \"10ms\" (ns, us, ms, s),")
             }
             fn visit_u64<E: Error>(self, n: u64) -> Result<Time, E> {
                 let fits = n <= MAX_TIME;

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the machine knows of its CPUs.
+
+use machine::{TaskId, TaskSet};
+
+/// One CPU: the task that has it, and the interrupts that borrow it.
+#[derive(Debug, Default)]
+pub(crate) struct Cpu {
+    /// The task that the scheduler has given it to.
+    pub(crate) current: Option<TaskId>,
+    /// The softirq and the hardware interrupt that are in the middle of their work.
+    pub(crate) softirq: Option<u32>,
+    pub(crate) hardirq: Option<u32>,
+    /// All interrupts that arrive here.
+    pub(crate) interrupts: Vec<u32>,
+    /// Tasks bound to it that could go on and do not have it.
+    pub(crate) queue: Vec<u32>,
+}
+
+impl Cpu {
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.softirq.is_some() || self.hardirq.is_some()
+    }
+    /// Who runs.
+    pub(crate) fn top(&self) -> Option<TaskId> {
+        self.hardirq.or(self.softirq).map(TaskId).or(self.current)
+    }
+    fn clear(&mut self) {
+        (self.current, self.softirq, self.hardirq) = (None, None, None);
+        self.interrupts.clear();
+        self.queue.clear();
+    }
+}
+
+/// All of them, and the tasks that may run on one.
+#[derive(Debug, Default)]
+pub(crate) struct Cpus {
+    pub(crate) all: Vec<Cpu>,
+    /// CPUs without a task or an interrupt.
+    pub(crate) idle: TaskSet,
+    /// CPUs that a task may have: idle ones, and those whose task may be preempted where it is.
+    pub(crate) open: TaskSet,
+    /// Contexts that can go on where they are, and tasks bound to an open CPU.
+    pub(crate) able: TaskSet,
+    /// Tasks that could go on wherever a CPU is open.
+    pub(crate) floating: TaskSet,
+    /// Whether the running task has changed what may take its CPU.
+    pub(crate) changed: bool,
+    /// Nobody: what is floating, while no CPU is open.
+    pub(crate) nobody: TaskSet,
+}
+
+impl Cpus {
+    pub(crate) fn reset(&mut self, cpus: u32) {
+        self.all.iter_mut().for_each(Cpu::clear);
+        self.all.resize_with(cpus.max(1) as usize, Cpu::default);
+        for set in [&mut self.idle, &mut self.open, &mut self.able, &mut self.floating] {
+            set.clear();
+        }
+        self.changed = false;
+        for cpu in 0..self.all.len() {
+            self.idle.set(cpu, true);
+            self.open.set(cpu, true);
+        }
+    }
+}

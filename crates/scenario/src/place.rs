@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Where tasks are in the scenario, and what their numbers are: for reports, which should not speak of the simulator.
+
+use kernel::TaskId;
+use machine::{Effect, Event, Loc, STEP, What};
+
+use crate::{program::FIRST_PID, world::World};
+
+/// The pid of the worker of a workqueue.
+const KWORKER_PID: i32 = 2;
+/// The pid of the first CPU's context of RCU callbacks; those of other CPUs follow.
+const RCUC_PID: i32 = 3;
+/// No process has a pid from here on: `PID_MAX_LIMIT`.
+const BEYOND_PIDS: i32 = 4 << 20;
+
+/// Follows which step every task is in.
+#[derive(Clone, Debug, Default)]
+pub struct StepWatch {
+    /// The numbers of steps by task, the innermost last.
+    inside: Vec<Vec<u32>>,
+}
+
+impl StepWatch {
+    /// To be told of every event, in order.
+    #[inline]
+    pub fn happened(&mut self, event: &Event) {
+        if let What::Effect(Effect::Trace(point, number, _)) = event.what
+            && std::ptr::eq(point, &STEP)
+        {
+            self.step(event.current.task, number);
+        }
+    }
+    fn step(&mut self, task: TaskId, number: i64) {
+        let index = task.index();
+        if self.inside.len() <= index {
+            self.inside.resize_with(index + 1, Vec::new);
+        }
+        match u32::try_from(number).ok().and_then(|number| number.checked_sub(1)) {
+            Some(step) => self.inside[index].push(step),
+            None => drop(self.inside[index].pop()),
+        }
+    }
+    /// The innermost step that a task is in; see [`Scenario::place`](crate::Scenario::place).
+    pub fn step_of(&self, task: TaskId) -> Option<u32> {
+        self.inside.get(task.index())?.last().copied()
+    }
+}
+
+/// Whether a place in the source is the simulator's own, which means nothing to readers of reports.
+pub fn is_of_simulator(loc: Loc) -> bool {
+    let here = file!();
+    let directory = here.strip_suffix("place.rs").unwrap_or(here);
+    loc.file().starts_with(directory)
+}
+
+impl World {
+    /// The pid of a running context that is called `name`: 1 for the first, that of its process for a task of the
+    /// scenario, and a number of its own for a thread of the kernel.
+    pub fn pid_of(&self, task: TaskId, name: &str) -> i32 {
+        if task.index() == 0 {
+            return 1;
+        }
+        let index = self.tasks.borrow().iter().position(|known| *known == Some(task));
+        if let Some(index) = index {
+            return FIRST_PID + i32::try_from(index).unwrap_or_default();
+        }
+        let cpu = name.strip_prefix("rcuc/").and_then(|cpu| cpu.parse::<i32>().ok());
+        match cpu {
+            Some(cpu) if cpu < FIRST_PID - RCUC_PID => RCUC_PID + cpu,
+            Some(cpu) => BEYOND_PIDS.saturating_add(cpu),
+            None => KWORKER_PID,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_lie_in_steps() {
+        let mut watch = StepWatch::default();
+        let (a, b) = (TaskId(1), TaskId(3));
+        watch.step(a, 1);
+        watch.step(a, 5);
+        watch.step(b, 9);
+        assert_eq!((watch.step_of(a), watch.step_of(b), watch.step_of(TaskId(2))), (Some(4), Some(8), None));
+        watch.step(a, 0);
+        assert_eq!(watch.step_of(a), Some(0));
+        watch.step(a, 0);
+        watch.step(a, 0);
+        assert_eq!(watch.step_of(a), None);
+    }
+
+    #[test]
+    fn this_is_the_simulator() {
+        assert!(is_of_simulator(std::panic::Location::caller()));
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What `sim` says of the format: lists, the schema, new scenarios, completions.
+
+use std::fs;
+
+use crate::common::{sim, temporary};
+
+fn good(arguments: &[&str]) -> String {
+    let called = sim(arguments);
+    assert_eq!((called.code, called.stderr.as_str()), (Some(0), ""), "{called:?}");
+    called.stdout
+}
+
+#[test]
+fn lists_have_a_line_for_each_word() {
+    for (what, line) in [
+        ("ops", "put_net net "),
+        ("ops", "copy_net_ns [as] [expect] [flags] [old] [user_ns] "),
+        ("events", "notify NET MESSAGE "),
+        ("functions", "cleanup_net"),
+        ("codes", "S006 "),
+        ("codes", "kasan-use-after-free "),
+        ("patches", "get_live_net_by_id "),
+        ("subsystems", "net_ns_ops "),
+        ("subsystems", "loopback "),
+        ("scenarios", "create-destroy "),
+    ] {
+        let text = good(&["list", what]);
+        assert!(text.lines().any(|listed| listed.starts_with(line)), "{what}: {text}");
+        assert!(
+            text.lines().all(|listed| listed == listed.trim_end() && !listed.is_empty()),
+            "{what}: {text}"
+        );
+    }
+    assert_eq!(good(&["list"]), good(&["list", "scenarios", "scenarios"]));
+    assert_eq!(sim(&["list", "nonsense"]).code, Some(2));
+}
+
+#[test]
+fn every_template_makes_a_scenario_that_is_as_expected() {
+    let schema: serde_json::Value = serde_json::from_str(&good(&["schema"])).expect("a schema");
+    assert_eq!(schema["properties"]["version"]["const"], 1);
+    for template in ["minimal", "race", "pernet", "netlink", "fault"] {
+        let path = temporary(&format!("new-{template}_one.json"));
+        let _ = fs::remove_file(&path); // of an earlier run
+        let name = path.strip_suffix(".json").expect("a name");
+        let told = good(&["new", name, "--template", template]);
+        assert!(told.contains(&path), "{told}");
+        let text = fs::read_to_string(&path).expect("a file");
+        assert!(text.contains(&format!("\"title\": \"new {template} one\"")), "{text}");
+        good(&["check", &path]);
+        let run = good(&["run", &path]);
+        assert!(run.lines().any(|line| line.starts_with("ok ")), "{run}");
+        assert_eq!(sim(&["new", &path]).code, Some(2), "it exists");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), text, "it stays as it is");
+    }
+}
+
+#[test]
+fn a_name_may_be_anything_that_names_a_file() {
+    let path = temporary("it's \"quoted\" é.json");
+    let _ = fs::remove_file(&path);
+    good(&["new", &path]);
+    good(&["check", &path]);
+    for bad in ["", "there/is/no/directory/", ".json"] {
+        assert_eq!(sim(&["new", bad]).code, Some(2), "{bad}");
+    }
+    assert_eq!(sim(&["new", "there/is/no/directory/x"]).code, Some(74));
+}
+
+#[test]
+fn shells_complete_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = good(&["completions", shell]);
+        for word in ["oracle", "coverage", "template", "schedule"] {
+            assert!(script.contains(word), "{shell} knows nothing of {word}");
+        }
+    }
+}
