@@ -19,9 +19,11 @@
 
 mod atomic;
 mod completion;
+mod delay;
 mod errno;
 mod ida;
 mod idr;
+mod kill_points;
 mod list;
 mod memory;
 mod mutex;
@@ -63,6 +65,7 @@ pub struct Kernel {
     pub bus: Rc<Bus>,
     /// Failures to inject into allocations.
     pub faults: RefCell<FaultInjection>,
+    kill_points: RefCell<kill_points::KillPoints>,
     this: Weak<Kernel>,
     rcu: rcu::Rcu,
     workqueues: RefCell<Vec<Rc<workqueue::Workqueue>>>,
@@ -106,6 +109,7 @@ impl Kernel {
         Rc::new_cyclic(|this| Kernel {
             bus: bus.clone(),
             faults: RefCell::default(),
+            kill_points: RefCell::default(),
             this: this.clone(),
             rcu: rcu::Rcu::new(bus).expect("a machine has memory for its first object"),
             workqueues: RefCell::default(),
@@ -156,6 +160,7 @@ impl Kernel {
     pub fn enter(&self, function: &'static Function, arg: i64) -> Entered<'_> {
         let loc = std::panic::Location::caller();
         self.bus.say_at(Effect::Enter(function, arg), loc);
+        self.pass_kill_points(function);
         Entered { bus: &self.bus, loc }
     }
     /// Hits a tracepoint.

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Runs of a scenario on the simulated machine.
 
+mod sweep;
+
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
 use machine::{Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
 };
-use scenario::{AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, StepWatch, World, event_text};
+use scenario::{
+    AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, StepWatch, Sweep, Tally, Variant, World,
+};
 
+pub use self::sweep::SweepReport;
 /// What a machine's tasks speak to, for those who render.
 pub use machine::Bus;
 pub use machine_sim::{Limit, Outcome, Standing};
@@ -25,6 +30,8 @@ pub struct RunOptions {
     pub decider: Option<Decider>,
     /// How many operations an execution may have.
     pub max_steps: Option<u64>,
+    /// Which allocation of the run's sweep fails, counted from 1; without a sweep, of all that tasks make.
+    pub fail_nth: Option<u64>,
 }
 
 /// A finding, and the CPU that its task was on.
@@ -69,6 +76,8 @@ pub struct RunReport {
     pub recorded: String,
     /// The kernel functions that were entered.
     pub entered: BTreeSet<&'static str>,
+    /// What became of its sweep, if it has one.
+    pub sweep: Option<SweepReport>,
     /// The pids of all contexts, by their numbers on the machine.
     pub pids: Vec<i32>,
 }
@@ -95,9 +104,9 @@ impl Lab {
         self.sim.bus()
     }
 
-    /// Runs one of the scenario's runs, and shows `watcher` everything. It is also asked for every choice; what it
-    /// chooses is dropped. `in_words` tells it what an event means that has a meaning to scenarios, right after it
-    /// has seen the event.
+    /// Runs one of the scenario's runs, and shows `watcher` everything but the executions of a sweep. It is also asked
+    /// for every choice; what it chooses is dropped. `in_words` tells it what an event means that has a meaning to
+    /// scenarios, right after it has seen the event.
     ///
     /// # Errors
     ///
@@ -109,57 +118,92 @@ impl Lab {
         watcher: &mut W,
         in_words: fn(&mut W, &str),
     ) -> Result<RunReport, ScheduleError> {
+        let by_scenario = options.decider.is_none() && options.fail_nth.is_none();
+        // First, so that memory is that of the execution that everybody sees.
+        let sweep = if by_scenario && run.sweep.is_some() { Some(self.sweep(run, options)?) } else { None };
+        let variant = options.fail_nth.map_or(Variant::Whole, Variant::Fails);
+        let done = match (&run.sweep, options.fail_nth) {
+            (None, Some(_)) => {
+                let mut run = run.clone();
+                run.sweep = Some(Sweep::of_tasks());
+                self.execute(&run, options, variant, watcher, in_words)?
+            }
+            _ => self.execute(run, options, variant, watcher, in_words)?,
+        };
+        let judged = by_scenario && !matches!(done.outcome, Outcome::Limit(_) | Outcome::Abandoned);
+        let mut failures = Vec::new();
+        if judged {
+            let mut codes: Vec<&str> = done.findings.iter().map(|found| found.finding.code()).collect();
+            codes.extend(sweep.iter().flat_map(|sweep| sweep.found.keys().copied()));
+            failures = self.scenario.judge(run, &done.world, &codes, name(done.outcome), &done.tally);
+            let bad = sweep.iter().flat_map(|sweep| &sweep.bad);
+            failures.extend(bad.map(|text| Failure { text: text.clone(), place: None }));
+        }
+        Ok(RunReport {
+            name: run.name.clone(),
+            patches: run.patches.iter().map(|patch| patch.name()).collect(),
+            decider: done.decider,
+            outcome: done.outcome,
+            steps: self.sim.steps(),
+            hash: self.sim.trace_hash(),
+            findings: done.findings,
+            findings_left_out: self.sim.findings_left_out(),
+            failures,
+            judged,
+            diverged: done.diverged,
+            end_state: EndState::of(&done.world),
+            recorded: render(self.sim.bus(), &done.runs),
+            entered: done.tally.entered().clone(),
+            sweep,
+            pids: self.pids(&done.world),
+        })
+    }
+
+    /// One execution.
+    fn execute<W: Driver>(
+        &mut self,
+        run: &Run,
+        options: &RunOptions,
+        variant: Variant,
+        watcher: &mut W,
+        in_words: fn(&mut W, &str),
+    ) -> Result<Execution, ScheduleError> {
         let mut config = config(&self.scenario.machine);
         config.max_steps = options.max_steps.unwrap_or(config.max_steps);
         self.sim.set_config(config);
         let decider = options.decider.as_ref().unwrap_or(&run.driver).clone();
         let chooser = Chooser::new(&decider, self.sim.bus())?;
-        let world = OnceCell::new();
-        let mut driver = Watching::new(chooser, watcher, in_words, &world, &run.events);
-
+        let slot = OnceCell::new();
+        let mut driver = Watching::new(chooser, watcher, in_words, &slot, Tally::of(run));
         let scenario = self.scenario.clone();
         let outcome = self.sim.run(&mut driver, |bus| {
-            let program = scenario::start(&scenario, run, &bus);
+            let program = scenario::start(&scenario, run, variant, &bus);
             // It is empty: this is called once.
-            let _ = world.set(program.world);
+            let _ = slot.set(program.world);
             program.main
         });
-        let Watching { driver: Recorded { inner, runs, .. }, happened, entered, findings, .. } = driver;
-        let world = world.get().expect("the machine has started the program");
+        let Watching { driver: Recorded { inner, runs, .. }, tally, findings, .. } = driver;
         let diverged = if outcome == Outcome::Done { inner.unfinished() } else { inner.diverged() };
-        let judged = options.decider.is_none() && !matches!(outcome, Outcome::Limit(_) | Outcome::Abandoned);
-        let failures = if judged {
-            let codes: Vec<&str> = findings.iter().map(|found| found.finding.code()).collect();
-            self.scenario.judge(run, world, &codes, name(outcome), &entered, &happened)
-        } else {
-            Vec::new()
-        };
-        Ok(RunReport {
-            name: run.name.clone(),
-            patches: run.patches.iter().map(|patch| patch.name()).collect(),
-            decider,
-            outcome,
-            steps: self.sim.steps(),
-            hash: self.sim.trace_hash(),
-            findings,
-            findings_left_out: self.sim.findings_left_out(),
-            failures,
-            judged,
-            diverged,
-            end_state: EndState::of(world),
-            recorded: render(self.sim.bus(), &runs),
-            entered,
-            pids: self.pids(world),
-        })
+        let world = slot.into_inner().expect("the machine has started the program");
+        Ok(Execution { outcome, decider, world, tally, findings, runs, diverged })
     }
-}
-
-impl Lab {
-    /// The pids of all contexts of the last run.
+    /// The pids of all contexts of the last execution.
     fn pids(&self, world: &World) -> Vec<i32> {
         let tasks = (0..u32::try_from(self.sim.tasks()).unwrap_or(0)).map(TaskId);
         tasks.map(|task| world.pid_of(task, &self.sim.task_name(task))).collect()
     }
+}
+
+/// What an execution leaves behind.
+#[derive(Debug)]
+struct Execution {
+    outcome: Outcome,
+    decider: Decider,
+    world: Rc<World>,
+    tally: Tally,
+    findings: Vec<Found>,
+    runs: Vec<(machine::Symbol, u64)>,
+    diverged: Option<Diverged>,
 }
 
 /// What a scenario calls the way an execution ended.
@@ -240,10 +284,7 @@ struct Watching<'w, W> {
     watcher: &'w mut W,
     in_words: fn(&mut W, &str),
     world: &'w OnceCell<Rc<World>>,
-    /// The events that the run expects, in their order, and those that happened.
-    expected: &'w [String],
-    happened: Vec<String>,
-    entered: BTreeSet<&'static str>,
+    tally: Tally,
     cpus: Vec<u32>,
     steps: StepWatch,
     findings: Vec<Found>,
@@ -255,40 +296,36 @@ impl<'w, W: Driver> Watching<'w, W> {
         watcher: &'w mut W,
         in_words: fn(&mut W, &str),
         world: &'w OnceCell<Rc<World>>,
-        expected: &'w [String],
+        tally: Tally,
     ) -> Self {
         Watching {
             driver: Recorded::new(chooser),
             watcher,
             in_words,
             world,
-            expected,
-            happened: Vec::new(),
-            entered: BTreeSet::new(),
+            tally,
             cpus: Vec::new(),
             steps: StepWatch::default(),
             findings: Vec::new(),
         }
     }
-    /// An event in words, if it has a meaning to scenarios. Events that nobody expects next are not kept.
-    fn tell(&mut self, effect: &Effect) {
-        let expected = self.expected.get(self.happened.len());
-        if expected.is_none() && !matches!(effect, Effect::Trace(..)) {
-            return;
-        }
-        let Some(text) = self.world.get().and_then(|world| event_text(world, effect)) else { return };
-        if matches!(effect, Effect::Trace(..)) {
+    fn is_shown(&self) -> bool {
+        self.world.get().is_none_or(|world| world.is_shown())
+    }
+    /// Tells those who watch what an event means, if it has a meaning to scenarios.
+    fn tell(&mut self, effect: &Effect, is_shown: bool) {
+        let text = self.world.get().and_then(|world| self.tally.happens(world, effect));
+        if let Some(text) = text.filter(|_| is_shown) {
             (self.in_words)(self.watcher, &text);
-        }
-        if expected == Some(&text) {
-            self.happened.push(text);
         }
     }
 }
 
 impl<W: Driver> Driver for Watching<'_, W> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
-        self.watcher.choose(choice);
+        if self.is_shown() {
+            self.watcher.choose(choice);
+        }
         self.driver.choose(choice)
     }
     fn happened(&mut self, event: &Event) {
@@ -297,14 +334,14 @@ impl<W: Driver> Driver for Watching<'_, W> {
             self.cpus.resize(task + 1, 0);
         }
         self.cpus[task] = event.current.cpu;
-        if let What::Effect(Effect::Enter(function, _)) = event.what {
-            self.entered.insert(function.name);
-        }
         self.steps.happened(event);
         self.driver.happened(event);
-        self.watcher.happened(event);
+        let is_shown = self.is_shown();
+        if is_shown {
+            self.watcher.happened(event);
+        }
         if let What::Effect(effect) = &event.what {
-            self.tell(effect);
+            self.tell(effect, is_shown);
         }
     }
     fn found(&mut self, finding: &Finding) {

@@ -17,6 +17,7 @@ mod patches;
 mod pernet;
 mod refs;
 mod rtnetlink;
+mod subsystems;
 mod ucount;
 mod user_namespace;
 
@@ -45,6 +46,7 @@ pub use nsproxy::{Credentials, NsproxyPtr, TaskPtr};
 pub use patches::{Patch, Patches};
 pub use pernet::{Exit, ExitBatch, Init, Methods, PernetDataPtr, PernetIdPtr, PernetOpsPtr, Running};
 pub use rtnetlink::{FIRST_PAGE, Page};
+pub use subsystems::{Links, SUBSYSTEMS, Subsystem, Uses};
 pub use ucount::UcountsPtr;
 pub use user_namespace::{USER_NS_FREE, UserNsPtr};
 

@@ -38,6 +38,9 @@ pub struct Outcome<'a> {
     pub findings: Vec<&'a str>,
     /// What was not as expected.
     pub failures: Vec<String>,
+    /// What became of its sweep, if it had one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<String>,
     /// The command that repeats it.
     pub replay: &'a str,
     /// What is left at the end.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Steps, one after the other, and how a step is read: an object with one key.
+//! Lists of steps, whether there is a namespace `self` in them, and how a step is read: an object with one key.
 
 use std::{fmt, sync::Arc};
 
@@ -16,13 +16,32 @@ use crate::{
     values::{Check, Note},
 };
 
-/// Steps, one after the other. Shared with callbacks, which outlive the step that posts them.
-#[derive(Clone, Debug)]
+/// Steps, one after the other.
+#[derive(Debug)]
 pub(crate) struct Body(pub(crate) Arc<[Step]>);
 
 impl Default for Body {
     fn default() -> Self {
         Body(Arc::new([]))
+    }
+}
+
+impl Clone for Body {
+    /// Steps of its own: names in them may come to mean something else.
+    fn clone(&self) -> Self {
+        Body(self.0.to_vec().into())
+    }
+}
+
+impl Body {
+    /// How many steps there are, those in steps counted.
+    pub(crate) fn count(&self) -> usize {
+        let inside = |step: &Step| step.action.steps().map_or(0, Body::count);
+        self.0.iter().map(|step| 1 + inside(step)).sum()
+    }
+    /// The same steps, for a callback, which outlives the step that posts it.
+    pub(crate) fn share(&self) -> Self {
+        Body(self.0.clone())
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What scenarios may say, for lists: steps, patches, subsystems.
 
-use netns::Patch;
+use netns::{Patch, SUBSYSTEMS};
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
@@ -43,9 +43,12 @@ pub fn patches() -> impl Iterator<Item = (&'static str, &'static str)> {
     Patch::ALL.iter().map(|patch| (patch.name(), patch.words()))
 }
 
-/// Pernet operations that are there without being scripted, and what each does.
-pub const SUBSYSTEMS: &[(&str, &str)] =
-    &[("net_ns_ops", "the inode number of a namespace's file; registered when the kernel boots")];
+/// Pernet operations that are there without being scripted, and what each does: the kernel's own, and the library.
+pub fn subsystems() -> impl Iterator<Item = (&'static str, String)> {
+    let own = "the inode number of a namespace's file; registered when the kernel boots".to_owned();
+    let library = SUBSYSTEMS.iter().map(|of| (of.name, format!("{} ({})", of.about, of.stands_for)));
+    std::iter::once(("net_ns_ops", own)).chain(library)
+}
 
 #[cfg(test)]
 mod tests {

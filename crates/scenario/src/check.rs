@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Names: who declares them, who refers to them, and what is wrong with that.
 
+mod steps;
+
 use std::{collections::BTreeMap, fmt};
 
+use netns::Subsystem;
 use serde::Deserialize;
 
 use crate::{
-    diagnostic::{Diagnostic, list_of, similar},
+    diagnostic::{Diagnostic, similar},
     source::{Seg, Source},
-    step::Action,
-    values::{Check, Or, errnos},
+    values::Check,
 };
 
 /// More diagnostics help nobody.
@@ -37,17 +39,22 @@ pub(crate) enum Kind {
     Ops,
     UserNs,
     Completion,
+    Object,
+    Module,
+    Barrier,
 }
 
 impl Kind {
     /// Names of one scope must differ from each other.
     fn scope(self) -> Scope {
         match self {
-            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket => Scope::Bindings,
+            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket | Kind::Object => Scope::Bindings,
             Kind::Pid | Kind::Task => Scope::Processes,
             Kind::Ops => Scope::Ops,
             Kind::UserNs => Scope::UserNs,
             Kind::Completion => Scope::Completions,
+            Kind::Module => Scope::Modules,
+            Kind::Barrier => Scope::Barriers,
         }
     }
     pub(crate) fn words(self) -> &'static str {
@@ -61,20 +68,32 @@ impl Kind {
             Kind::Ops => "pernet operations",
             Kind::UserNs => "user namespace",
             Kind::Completion => "completion",
+            Kind::Object => "object",
+            Kind::Module => "module",
+            Kind::Barrier => "barrier",
         }
+    }
+    /// The same with an article.
+    fn a_word(self) -> String {
+        let words = self.words();
+        let article = if words.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        format!("{article} {words}")
     }
     fn undeclared(self) -> &'static str {
         match self {
-            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket => "S020",
+            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket | Kind::Object => "S020",
             Kind::Pid | Kind::Task => "S021",
             Kind::Ops => "S022",
             Kind::UserNs => "S023",
-            Kind::Completion => "S024",
+            Kind::Completion | Kind::Barrier => "S024",
+            Kind::Module => "S044",
         }
     }
     pub(crate) fn how_to_declare(self) -> &'static str {
         match self {
-            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket => "a step binds a name by its field `as`",
+            Kind::Net | Kind::Number | Kind::Fd | Kind::Socket | Kind::Object => {
+                "a step binds a name by its field `as`"
+            }
             Kind::Pid => "processes are the tasks, and what `clone` names",
             Kind::Task => "tasks are listed under `tasks`",
             Kind::Ops => "pernet operations are declared under `pernet`",
@@ -82,6 +101,8 @@ impl Kind {
                 "user namespaces are declared under `user_namespaces`; the first is `init_user_ns`"
             }
             Kind::Completion => "somebody must `complete` it",
+            Kind::Module => "modules are declared under `modules`",
+            Kind::Barrier => "tasks meet at a `barrier`",
         }
     }
 }
@@ -94,6 +115,8 @@ pub(crate) enum Scope {
     Ops,
     UserNs,
     Completions,
+    Modules,
+    Barriers,
 }
 
 /// Names by slot, of every scope.
@@ -128,7 +151,13 @@ pub(crate) struct Checker<'s> {
     /// Whether `self` is a namespace here.
     has_self: bool,
     boots: bool,
-    with_data: Vec<bool>,
+    /// Whether operations have an id, and which subsystem of the library they are, by slot.
+    operations: Vec<(bool, Option<&'static Subsystem>)>,
+    /// How many tasks meet at a barrier, by slot.
+    meetings: Vec<i64>,
+    /// Which copy of a task is being read: names that it binds are its own.
+    copy: Option<u32>,
+    in_softirq: bool,
     places: Vec<StepPlace>,
     /// The step that we are in, and the length of its path.
     parent: (Option<u32>, usize),
@@ -144,7 +173,10 @@ impl<'s> Checker<'s> {
             names: BTreeMap::new(),
             has_self: false,
             boots,
-            with_data: Vec::new(),
+            operations: Vec::new(),
+            meetings: Vec::new(),
+            copy: None,
+            in_softirq: false,
             places: Vec::new(),
             parent: (None, 0),
         }
@@ -191,14 +223,14 @@ impl<'s> Checker<'s> {
 
     /// Adds a diagnostic about the value here.
     pub(crate) fn report(&mut self, diagnostic: Diagnostic, label: &str) {
-        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+        if !self.is_silent() {
             let here = self.source.label(&self.path, label);
             self.push(diagnostic, here);
         }
     }
     /// Adds a diagnostic about a part of the string here, or all of it if the part is written differently.
     pub(crate) fn report_part(&mut self, diagnostic: Diagnostic, part: &str, label: &str) {
-        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+        if !self.is_silent() {
             let here = self.source.label(&self.path, label).map(|mut here| {
                 if let Some(at) = self.source.text[here.span.clone()].find(part).filter(|_| !part.is_empty())
                 {
@@ -211,7 +243,7 @@ impl<'s> Checker<'s> {
     }
     /// Adds a diagnostic about the key here.
     pub(crate) fn report_key(&mut self, diagnostic: Diagnostic, label: &str) {
-        if self.diagnostics.len() < MAX_DIAGNOSTICS {
+        if !self.is_silent() {
             let here = self.source.label_key(&self.path, label);
             self.push(diagnostic, here);
         }
@@ -252,14 +284,16 @@ impl<'s> Checker<'s> {
     /// Declares a name here.
     pub(crate) fn declare(&mut self, kind: Kind, name: &str) {
         self.check_form(kind, name);
+        let own = self.own_name(kind, name);
+        let name = own.as_deref().unwrap_or(name);
         let scope = kind.scope();
         if let Some(known) = self.scopes.entry(scope).or_default().get(name) {
             let known = known.clone();
             if known.kind != kind {
                 let message =
-                    format!("`{name}` is bound to a {} and to a {}", known.kind.words(), kind.words());
-                let first = self.label_of(&known.path, format!("a {} here", known.kind.words()));
-                let label = format!("a {} here", kind.words());
+                    format!("`{name}` is bound to {} and to {}", known.kind.a_word(), kind.a_word());
+                let first = self.label_of(&known.path, format!("{} here", known.kind.a_word()));
+                let label = format!("{} here", kind.a_word());
                 self.report_name(Diagnostic::new("S018", message).label(first), &label);
             }
             return;
@@ -275,10 +309,36 @@ impl<'s> Checker<'s> {
         self.scopes.get(&kind.scope())?.get(name).map(|declared| declared.path.as_slice())
     }
     pub(crate) fn slot(&self, kind: Kind, name: &str) -> Option<u32> {
-        self.scopes.get(&kind.scope())?.get(name).map(|declared| declared.slot)
+        self.known(kind, name).map(|declared| declared.slot)
     }
-    pub(crate) fn operations_have_data(&mut self, with_data: bool) {
-        self.with_data.push(with_data);
+    /// A name, as the present copy of a task sees it.
+    fn known(&self, kind: Kind, name: &str) -> Option<&Declared> {
+        let names = self.scopes.get(&kind.scope())?;
+        let own = self.own_name(kind, name).and_then(|own| names.get(&own));
+        own.or_else(|| names.get(name))
+    }
+    pub(crate) fn operations_are(&mut self, with_id: bool, library: Option<&'static Subsystem>) {
+        self.operations.push((with_id, library));
+    }
+    /// Reads a copy of a task: all are alike, so that only the first can say what is wrong.
+    pub(crate) fn within_copy(&mut self, copy: Option<u32>, f: impl FnOnce(&mut Self)) {
+        self.copy = copy;
+        f(self);
+        self.copy = None;
+    }
+    /// Reads what a softirq does.
+    pub(crate) fn within_softirq(&mut self, in_softirq: bool, f: impl FnOnce(&mut Self)) {
+        self.in_softirq = in_softirq;
+        f(self);
+        self.in_softirq = false;
+    }
+    fn is_silent(&self) -> bool {
+        self.is_full() || self.copy.is_some_and(|copy| copy > 1)
+    }
+    /// What a copy of a task calls what it binds.
+    fn own_name(&self, kind: Kind, name: &str) -> Option<String> {
+        let is_own = kind.scope() == Scope::Bindings || kind == Kind::Pid;
+        self.copy.filter(|_| is_own).map(|copy| format!("{name}[{copy}]"))
     }
 
     fn check_form(&mut self, kind: Kind, name: &str) {
@@ -293,7 +353,7 @@ impl<'s> Checker<'s> {
             Scope::Processes => name == "main" || name.starts_with("kworker") || name.starts_with("rcuc"),
             Scope::UserNs => name == "init_user_ns",
             Scope::Ops => name == "net_ns_ops",
-            Scope::Completions => false,
+            Scope::Completions | Scope::Modules | Scope::Barriers => false,
         };
         if reserved {
             let message = format!("the name `{name}` is reserved");
@@ -314,13 +374,12 @@ impl<'s> Checker<'s> {
             }
             _ => {}
         }
-        let declared = self.scopes.get(&kind.scope()).and_then(|names| names.get(name)).cloned();
-        match declared {
+        match self.known(kind, name).cloned() {
             Some(declared) if kind == declared.kind || kind == Kind::Pid => declared.slot,
             Some(declared) => {
-                let message = format!("`{name}` is a {}, not a {}", declared.kind.words(), kind.words());
-                let first = self.label_of(&declared.path, format!("a {} since here", declared.kind.words()));
-                let label = format!("a {} is expected", kind.words());
+                let message = format!("`{name}` is {}, not {}", declared.kind.a_word(), kind.a_word());
+                let first = self.label_of(&declared.path, format!("{} since here", declared.kind.a_word()));
+                let label = format!("{} is expected", kind.a_word());
                 self.report(Diagnostic::new("S025", message).label(first), &label);
                 0
             }
@@ -353,65 +412,6 @@ impl<'s> Checker<'s> {
         let message = format!("there {verb} no {} `{}`", kind.words(), name.escape_debug());
         self.report(Diagnostic::new(kind.undeclared(), message).help(help), "not declared");
     }
-
-    /// What must be true of a step beside its fields.
-    pub(crate) fn check_step(&mut self, action: &Action) {
-        match action {
-            Action::NetNsInit(_) if self.boots => {
-                let diagnostic = Diagnostic::new("S030", "the kernel has booted before the first step")
-                    .help("with `\"boot\": false`, the scenario boots it itself");
-                self.report_key(diagnostic, "boots it again");
-            }
-            Action::NetGeneric(step) => {
-                let slot = self.slot(Kind::Ops, &step.ops.name.text);
-                let has_data = slot.is_none_or(|slot| self.with_data.get(slot as usize) == Some(&true));
-                if !has_data {
-                    let name = &step.ops.name.text;
-                    let path = self.declared(Kind::Ops, name).map(<[Seg]>::to_vec).unwrap_or_default();
-                    let declared = self.source.label_key(&path, "declared without an `id`");
-                    let message = format!("`{name}` has no id to look its data up by");
-                    let diagnostic = Diagnostic::new("S031", message).label(declared);
-                    self.within([Seg::Key("ops")], |cx| {
-                        cx.report(diagnostic.help("add `\"id\": true` and a `size`"), "needs an id");
-                    });
-                }
-            }
-            Action::Reap(step) if matches!(step.pid, Or::Number(1)) => {
-                let diagnostic = Diagnostic::new("S042", "the process with pid 1 is never reaped")
-                    .help("tasks of the scenario have pids from 100, and exit before they are reaped");
-                self.within([Seg::Key("pid")], |cx| cx.report(diagnostic, "the first process"));
-            }
-            _ => {}
-        }
-    }
-    pub(crate) fn check_alloc_kind(&mut self, kind: &str) {
-        if !ALLOC_KINDS.contains(&kind) {
-            let message = format!("there is no kind of allocations `{}`", kind.escape_debug());
-            let help = match similar(kind, ALLOC_KINDS.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("the kinds are {}", ALLOC_KINDS.join(", ")),
-            };
-            self.report(Diagnostic::new("S028", message).help(help), "unknown kind");
-        }
-    }
-    pub(crate) fn bad_hex(&mut self) {
-        let diagnostic = Diagnostic::new("S029", "the bytes are not pairs of hexadecimal digits")
-            .help("spaces between them are allowed: `\"00000000 0800 0100\"`");
-        self.report(diagnostic, "not hexadecimal");
-    }
-    pub(crate) fn unknown_errno(&mut self, name: &str) {
-        let message = format!("there is no error `-{}`", name.escape_debug());
-        let help = match similar(name, errnos()) {
-            Some(meant) => format!("did you mean `-{meant}`?"),
-            None => format!("known are {}; others can be given as negative numbers", list_of(errnos())),
-        };
-        self.report(Diagnostic::new("S026", message).help(help), "unknown error");
-    }
-    pub(crate) fn impossible_expectation(&mut self, words: &str) {
-        let diagnostic =
-            Diagnostic::new("S027", "the step never gives this").help(format!("expected is {words}"));
-        self.report(diagnostic, "can never be");
-    }
 }
 
 /// The kinds of allocations that can be made to fail.
@@ -428,6 +428,11 @@ pub(crate) const ALLOC_KINDS: &[&str] = &[
     "ida_bitmap",
     "kmem_cache",
     "workqueue",
+    "object",
+    "module",
+    "net_device",
+    "ctl_table",
+    "dst_entry",
     "any",
 ];
 
@@ -449,8 +454,7 @@ impl Check for AnyRef {
 impl Checker<'_> {
     /// The number that stands for a binding of any kind.
     pub(crate) fn resolve_any(&mut self, name: &str) -> u32 {
-        let kind =
-            self.scopes.get(&Scope::Bindings).and_then(|names| names.get(name)).map(|known| known.kind);
+        let kind = self.known(Kind::Net, name).map(|known| known.kind);
         self.resolve(kind.unwrap_or(Kind::Net), name)
     }
 }

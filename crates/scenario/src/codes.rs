@@ -68,8 +68,8 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "S019",
-        "`self` is the namespace that `init` and `exit` are called for, or that a walk has come to. Here there \
-              is none: `exit_batch` and callbacks are for many namespaces or none.",
+        "`self` is the namespace that `init` and `exit` are called for, or that a walk has come to, also in the \
+              callbacks posted there. Here there is none: `exit_batch` is for many namespaces or none.",
     ),
     (
         "S020",
@@ -107,7 +107,11 @@ pub const CODES: &[(&str, &str)] = &[
               kernel refuses.",
     ),
     ("S033", "A task is bound to a CPU that the machine does not have."),
-    ("S034", "Tasks run in process context. Steps run in a softirq by `call_rcu`."),
+    (
+        "S034",
+        "A softirq runs on one CPU, on behalf of nobody: it has no user, no namespaces and no files of its own. \
+              Whether it sleeps is seen when it runs: that is a bug of the kernel, not of the scenario.",
+    ),
     ("S035", "There is no such patch of v4.11."),
     ("S036", "The list of runs is empty, so that nothing would be run. Without the field there is one run."),
     ("S037", "A run is decided by a seed or by a schedule. With neither, nobody is preempted."),
@@ -119,13 +123,33 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "S040",
-        "A run expects that a kernel function is called that never says so. `sim list functions` shows those that do.",
+        "A run expects that a kernel function is called that never says so, or a task is to be killed in one. \
+              `sim list functions` shows those that do.",
     ),
     (
         "S041",
-        "A run expects an event that can never happen: its name is none, or a word behind the name is not what \
-              belongs there. `sim list events` shows how events are written. Objects are called by type and number, in \
-              order of allocation: `net 1`.",
+        "A run expects or counts an event that can never happen: its name is none, or a word behind the name is not \
+              what belongs there. `sim list events` shows how events are written. Objects are called by type and \
+              number, in order of allocation: `net 1`. In `counts`, the last words may be left out.",
     ),
     ("S042", "A process is reaped that cannot be: the first one never exits."),
+    ("S043", "A count is expected to be at least more than it may be at most."),
+    ("S044", "There is no such module under `modules`."),
+    (
+        "S045",
+        "A step needs something that only some subsystems of the library have: a device to take references to, a \
+              function that receives packets, connections with helpers.",
+    ),
+    ("S046", "All steps of one barrier must agree on how many tasks meet there."),
+    (
+        "S047",
+        "A subsystem of the library does not exist, or its fields do not go together: it has its own methods, id and \
+              size, and what it uses must be given where it uses something.",
+    ),
+    ("S048", "Pernet operations are part of one module at most."),
+    (
+        "S049",
+        "A fault is an allocation that fails, a task that is killed when it enters a function, or work that is \
+              held up, until a completion or for a time.",
+    ),
 ];

@@ -101,6 +101,8 @@ pub struct EndState {
     pub sockets: Vec<SocketState>,
     /// What names are bound to.
     pub bindings: BTreeMap<String, String>,
+    /// What was armed, and how often it has fired.
+    pub faults: Vec<(String, u64)>,
 }
 
 impl EndState {
@@ -156,6 +158,7 @@ impl EndState {
             files: ns.files().iter().map(|file| (file.fd, file.net.map(net_text))).collect(),
             sockets: sockets.into_iter().map(socket).collect(),
             bindings: world.bindings().into_iter().collect(),
+            faults: world.faults().into_iter().map(|armed| (armed.what, armed.fired)).collect(),
         }
     }
 }
@@ -236,6 +239,10 @@ impl fmt::Display for EndState {
         }
         for (name, value) in &self.bindings {
             writeln!(f, "{name} = {value}")?;
+        }
+        for (what, fired) in &self.faults {
+            let times = if *fired == 1 { "once".to_owned() } else { format!("{fired} times") };
+            writeln!(f, "{what}: fired {times}")?;
         }
         Ok(())
     }

@@ -33,14 +33,22 @@ pub const EVENTS: &[(&str, &str)] = &[
 
 /// What objects are called before their numbers.
 const OBJECTS: &[&str] = &[
+    "barrier",
+    "barrier_waiter",
     "completion",
+    "ctl_table",
     "data",
+    "delaying_work",
+    "dst_entry",
     "file",
+    "module",
     "net",
+    "net_device",
     "net_generic",
     "nl_table",
     "nsfs inode",
     "nsproxy",
+    "object",
     "pernet id",
     "pernet_operations",
     "pid",
@@ -60,8 +68,20 @@ const OBJECTS: &[&str] = &[
     "wq_barrier",
 ];
 
+/// What messages are called before their ids.
+const MESSAGES: &[&str] = &["NEWNSID", "DELNSID", "GETNSID"];
+
 /// What is wrong with the text of an event, and what to do about it.
 pub(crate) fn complaint(cx: &Checker<'_>, text: &str) -> Option<(String, String)> {
+    complaint_of(cx, text, true)
+}
+
+/// The same where the first words may stand for all events that begin with them.
+pub(crate) fn complaint_of_beginning(cx: &Checker<'_>, text: &str) -> Option<(String, String)> {
+    complaint_of(cx, text, false)
+}
+
+fn complaint_of(cx: &Checker<'_>, text: &str, is_whole: bool) -> Option<(String, String)> {
     let (event, arguments) = text.split_once(' ').unwrap_or((text, ""));
     let names = || EVENTS.iter().map(|(form, _)| form.split(' ').next().unwrap_or(form));
     let Some((form, _)) = EVENTS.iter().find(|(form, _)| form.split(' ').next() == Some(event)) else {
@@ -71,7 +91,7 @@ pub(crate) fn complaint(cx: &Checker<'_>, text: &str) -> Option<(String, String)
         };
         return Some((format!("there is no event `{}`", event.escape_debug()), help));
     };
-    let wrong = wrong_argument(cx, form, arguments)?;
+    let wrong = wrong_argument(cx, form, arguments, is_whole)?;
     Some((wrong.message, wrong.help.unwrap_or_else(|| format!("the event is written `{form}`"))))
 }
 
@@ -81,9 +101,12 @@ struct Wrong {
     help: Option<String>,
 }
 
-fn wrong_argument(cx: &Checker<'_>, form: &str, arguments: &str) -> Option<Wrong> {
+fn wrong_argument(cx: &Checker<'_>, form: &str, arguments: &str, is_whole: bool) -> Option<Wrong> {
     let mut rest = arguments;
     for placeholder in form.split(' ').skip(1) {
+        if rest.is_empty() && !is_whole {
+            break;
+        }
         let is_last = form.ends_with(placeholder);
         let (argument, behind) = match placeholder {
             // It has several words; the message behind it has two.
@@ -91,7 +114,13 @@ fn wrong_argument(cx: &Checker<'_>, form: &str, arguments: &str) -> Option<Wrong
             "NET" | "OBJECT" | "MESSAGE" | "TEXT" => (rest, ""),
             _ => rest.split_once(' ').unwrap_or((rest, "")),
         };
-        let wrong = wrong_word(cx, placeholder, argument);
+        let is_beginning = !is_whole
+            && match placeholder {
+                "NET" | "OBJECT" => OBJECTS.contains(&argument),
+                "MESSAGE" => MESSAGES.contains(&argument),
+                _ => false,
+            };
+        let wrong = if is_beginning { None } else { wrong_word(cx, placeholder, argument) };
         if wrong.is_some() {
             return wrong;
         }
@@ -102,6 +131,9 @@ fn wrong_argument(cx: &Checker<'_>, form: &str, arguments: &str) -> Option<Wrong
 }
 
 fn before_message(text: &str) -> (&str, &str) {
+    if let Some(split) = text.rsplit_once(' ').filter(|(_, last)| MESSAGES.contains(last)) {
+        return split; // without its number
+    }
     let number = text.rfind(' ').unwrap_or(text.len());
     let kind = text[..number].rfind(' ').unwrap_or(text.len());
     (&text[..kind], text.get(kind + 1..).unwrap_or_default())
@@ -138,8 +170,7 @@ fn wrong_word(cx: &Checker<'_>, placeholder: &str, word: &str) -> Option<Wrong> 
         }
         "MESSAGE" => {
             let (kind, id) = word.split_once(' ').unwrap_or((word, ""));
-            let kinds = ["NEWNSID", "DELNSID", "GETNSID"];
-            let is_good = kinds.contains(&kind) && id.parse::<i32>().is_ok();
+            let is_good = MESSAGES.contains(&kind) && id.parse::<i32>().is_ok();
             if is_good { None } else { none("message", &["NEWNSID 0", "DELNSID 0"]) }
         }
         // A name, or a type and a number.
@@ -164,12 +195,12 @@ mod tests {
     use super::*;
     use crate::source::Source;
 
-    fn complaint_of(text: &str) -> Option<(String, String)> {
+    fn complaint_about(text: &str, is_whole: bool) -> Option<(String, String)> {
         let source = Source { name: String::new(), text: "{}".to_owned() };
         let mut cx = Checker::new(&source, true);
         cx.declare(Kind::Ops, "p");
         cx.declare(Kind::Socket, "s");
-        complaint(&cx, text)
+        if is_whole { complaint(&cx, text) } else { complaint_of_beginning(&cx, text) }
     }
 
     #[test]
@@ -191,7 +222,7 @@ mod tests {
             "enter put_net",
             "warn a text of several words",
         ] {
-            assert_eq!(complaint_of(text), None, "{text}");
+            assert_eq!(complaint_about(text, true), None, "{text}");
         }
     }
 
@@ -212,9 +243,38 @@ mod tests {
             ("deliver", "a word is missing that stands for SOCKET", "`deliver SOCKET`"),
             ("queue_work maybe", "there is no truth value `maybe`", "`queue_work BOOL`"),
         ] {
-            let (message, suggestion) = complaint_of(text).unwrap_or_else(|| panic!("`{text}` is good"));
+            let (message, suggestion) =
+                complaint_about(text, true).unwrap_or_else(|| panic!("`{text}` is good"));
             assert_eq!(message, wrong, "{text}");
             assert!(suggestion.contains(help), "{text}: {suggestion}");
+        }
+    }
+
+    #[test]
+    fn beginnings() {
+        for text in [
+            "init",
+            "exit p",
+            "exit p net",
+            "notify init_net",
+            "notify net 1",
+            "notify net 1 NEWNSID",
+            "notify init_net DELNSID 3",
+            "alloc net",
+            "alloc nsfs inode",
+            "queue_work",
+        ] {
+            assert_eq!(complaint_about(text, false), None, "{text}");
+        }
+        for text in [
+            "initt",
+            "exit q",
+            "notify nett 1",
+            "notify net 1 NEWNSD 0",
+            "queue_work maybe",
+            "enter put_nett",
+        ] {
+            assert!(complaint_about(text, false).is_some(), "{text}");
         }
     }
 

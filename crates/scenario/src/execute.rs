@@ -3,14 +3,14 @@
 //!
 //! A step whose names are not bound to anything, or to NULL or an error, is skipped: C would say `if (p) put_net(p)`.
 
-use std::{future::poll_fn, pin::Pin, pin::pin, rc::Rc};
+use std::{future::poll_fn, pin::Pin, pin::pin};
 
-use kernel::{Effect, Entered, Field, Op, Pointer, RcuFunc, RcuHead, function, object};
+use kernel::{Effect, Entered, Field, Op, Pointer, function};
 use machine::STEP;
 use netns::{CLONE_NEWNET, CLONE_NEWUTS, Credentials, NetPtr, Open, PernetOpsPtr, TaskPtr, UserNsPtr};
 
 use crate::{
-    body::{Body, Step},
+    body::Step,
     check::SELF,
     step::{Action, CloneProcess, OpenFile},
     values::{Expect, Expected, NetRef, Of, Or, Role, UserNsRef},
@@ -18,12 +18,15 @@ use crate::{
     world::{Value, World},
 };
 
-object! {
-    /// What `call_rcu` of a scenario is about.
-    struct PostedPtr("struct posted", "posted", "kmalloc") {
-        /// Its head.
-        rcu: RcuHead,
-    }
+/// On whose behalf steps run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Me {
+    /// The namespace `self`.
+    pub(crate) net: Option<NetPtr>,
+    /// The module whose code it is.
+    pub(crate) module: Option<usize>,
+    /// How many functions of modules load or unload others around it.
+    pub(crate) depth: u32,
 }
 
 /// So many steps may announce nothing; each one beyond is an operation: otherwise nothing would limit them.
@@ -44,11 +47,11 @@ macro_rules! need {
 pub(crate) use need;
 
 impl World {
-    /// Runs steps. `me` is the namespace `self`.
+    /// Runs steps.
     pub(crate) fn run_body<'w>(
         &'w self,
         steps: &'w [Step],
-        me: Option<NetPtr>,
+        me: Me,
     ) -> Pin<Box<dyn Future<Output = ()> + 'w>> {
         Box::pin(async move {
             for step in steps {
@@ -94,9 +97,9 @@ impl World {
         }
     }
 
-    pub(crate) fn net(&self, name: &NetRef, me: Option<NetPtr>) -> Option<NetPtr> {
+    pub(crate) fn net(&self, name: &NetRef, me: Me) -> Option<NetPtr> {
         match self.get(name.name.slot) {
-            _ if name.name.slot == SELF => me,
+            _ if name.name.slot == SELF => me.net,
             Value::Net(net) => Some(net),
             _ => None,
         }
@@ -105,8 +108,9 @@ impl World {
         let is_first = &*name.name.text == "init_user_ns";
         self.user_ns((!is_first).then(|| name.name.index()))
     }
-    fn operations(&self, index: usize) -> Option<PernetOpsPtr> {
-        self.ops.borrow().get(index).copied()
+    /// Operations, unless their module is not loaded.
+    pub(crate) fn operations(&self, index: usize) -> Option<PernetOpsPtr> {
+        self.ops.borrow().get(index).copied().filter(|ops| !ops.is_null())
     }
     /// A number: a descriptor, a pid, an id.
     pub(crate) fn number<R: Role>(&self, from: &Or<R>) -> Option<i32> {
@@ -140,7 +144,7 @@ impl World {
         name: Option<&Of<R>>,
         expected: &Expected,
         value: Value,
-        me: Option<NetPtr>,
+        me: Me,
     ) {
         if let Some(name) = name {
             self.set(name.name.slot, value);
@@ -149,23 +153,16 @@ impl World {
     }
     /// Compares what a step gave.
     pub(crate) fn gives<G>(&self, step: &Step, expected: &Expect<G>, value: Value) {
-        self.compare(step, "", &expected.value, value, None);
+        self.compare(step, "", &expected.value, value, Me::default());
     }
-    pub(crate) fn compare(
-        &self,
-        step: &Step,
-        what: &str,
-        expected: &Expected,
-        value: Value,
-        me: Option<NetPtr>,
-    ) {
-        if !self.is_expected(expected, value, me) {
+    pub(crate) fn compare(&self, step: &Step, what: &str, expected: &Expected, value: Value, me: Me) {
+        if !self.is_expected(expected, value, me.net) {
             let expected = self.describe_expected(expected);
             self.fail(Some(step.place), format!("{what}expected {expected}, got {}", self.describe(value)));
         }
     }
 
-    async fn step(&self, step: &Step, me: Option<NetPtr>) {
+    async fn step(&self, step: &Step, me: Me) {
         let (ns, k) = (&self.ns, self.k());
         let _f = self.enter(&step.action);
         match &step.action {
@@ -229,12 +226,7 @@ impl World {
             Action::UnregisterPernetDevice(s) => {
                 ns.unregister_pernet_device(need!(self, self.operations(s.ops.name.index()))).await;
             }
-            Action::NetGeneric(s) => {
-                let net = need!(self, self.net(&s.net, me));
-                let ops = need!(self, self.operations(s.ops.name.index()));
-                let data = ns.net_generic(net, need!(self, ns.pernet_id(ops))).await;
-                self.gives(step, &s.expect, self.read_data(data).await);
-            }
+            Action::NetGeneric(s) => self.look_up_data(step, s, me).await,
             Action::TouchNet(s) => {
                 need!(self, self.net(&s.net, me)).dev_base_seq().read(k).await;
             }
@@ -252,11 +244,11 @@ impl World {
             Action::Count(s) => {
                 let net = need!(self, self.net(&s.net, me));
                 let (count, passive) = (Value::Number(ns.count_of(net)), Value::Number(ns.passive_of(net)));
-                self.compare(step, "count: ", &s.expect.value, count, None);
-                self.compare(step, "passive: ", &s.passive.value, passive, None);
+                self.compare(step, "count: ", &s.expect.value, count, me);
+                self.compare(step, "passive: ", &s.passive.value, passive, me);
             }
             Action::CheckBinding(s) => {
-                let value = if s.name.slot == SELF { me.into() } else { self.get(s.name.slot) };
+                let value = if s.name.slot == SELF { me.net.into() } else { self.get(s.name.slot) };
                 self.compare(step, "", &s.expect.value, value, me);
             }
             Action::UsernsGet(s) => {
@@ -302,18 +294,18 @@ impl World {
             Action::ForEachNet(s) => {
                 let mut pos = ns.for_each_net(None).await;
                 while let Some(net) = pos {
-                    self.run_body(&s.steps.0.0, Some(net)).await;
+                    self.run_body(&s.steps.0.0, Me { net: Some(net), ..me }).await;
                     pos = ns.for_each_net(pos).await;
                 }
             }
             Action::ForEachNetRcu(s) => {
                 let mut pos = ns.for_each_net_rcu(None).await;
                 while let Some(net) = pos {
-                    self.run_body(&s.steps.0.0, Some(net)).await;
+                    self.run_body(&s.steps.0.0, Me { net: Some(net), ..me }).await;
                     pos = ns.for_each_net_rcu(pos).await;
                 }
             }
-            Action::CallRcu(s) => self.post(&s.steps.0).await,
+            Action::CallRcu(s) => self.post(s, me).await,
             Action::SynchronizeRcu(_) => k.synchronize_rcu().await,
             Action::RcuBarrier(_) => k.rcu_barrier().await,
             Action::FlushNetnsWq(_) => k.flush_workqueue(ns.netns_wq()).await,
@@ -342,6 +334,7 @@ impl World {
                 }
             }
             Action::CondResched(_) => {
+                k.bus.say(Effect::MightSleep("cond_resched"));
                 k.bus.step(Op::MightSleep("cond_resched")).await;
             }
             Action::Complete(s) => {
@@ -350,7 +343,9 @@ impl World {
             }
             Action::WaitForCompletion(s) => {
                 let completion = self.completions.borrow().get(s.name.name.index()).copied();
-                need!(self, completion).done().wait(k).await;
+                let completion = need!(self, completion);
+                k.bus.say(Effect::MightSleep("wait_for_completion"));
+                completion.done().wait(k).await;
             }
             Action::NetNsInit(_) => drop(ns.net_ns_init().await),
             Action::Newnsid(_)
@@ -362,6 +357,36 @@ impl World {
             | Action::Unlisten(_)
             | Action::Received(_)
             | Action::UnicastError(_) => self.netlink_step(step, me).await,
+            Action::Allocate(_)
+            | Action::Free(_)
+            | Action::KfreeRcu(_)
+            | Action::Read(_)
+            | Action::Write(_) => self.object_step(step).await,
+            Action::DevHold(_)
+            | Action::DevPut(_)
+            | Action::NetifReceiveSkb(_)
+            | Action::HelperUnregister(_) => {
+                self.library_step(step, me).await;
+            }
+            Action::LoadModule(s) => {
+                let got = self.load_module(s.module.name.index(), me).await;
+                self.gives(step, &s.expect, Value::of_int(got));
+            }
+            Action::UnloadModule(s) => {
+                let got = self.unload_module(s.module.name.index(), me).await;
+                self.gives(step, &s.expect, Value::of_int(got));
+            }
+            Action::Delay(s) => k.sleep(s.time.0).await,
+            Action::Barrier(s) => self.meet(s.name.name.index(), s.tasks.usize()).await,
+            Action::DelayWork(s) => {
+                let until = match &s.until {
+                    Some(until) => {
+                        Some(need!(self, self.completions.borrow().get(until.name.index()).copied()))
+                    }
+                    None => None,
+                };
+                self.delay_work(until, s.time.map_or(0, |time| time.0)).await;
+            }
         }
     }
 
@@ -415,26 +440,6 @@ impl World {
             MAX_FILES.. => Value::Error(kernel::EMFILE.negated()),
             _ => self.ns.open(what).await.into(),
         };
-        self.gave(step, s.r#as.as_ref(), &s.expect.value, got, None);
-    }
-
-    /// `call_rcu()` on a new object, which the callback frees.
-    async fn post(&self, body: &Body) {
-        let k = self.k();
-        let bytes = PostedPtr::layout().cells() * 8;
-        let Some(posted) = k.bus.alloc(PostedPtr::layout(), bytes).map(PostedPtr::at) else {
-            return self.no_memory().await;
-        };
-        let (world, body) = (self.this.clone(), body.clone());
-        let func: RcuFunc = Rc::new(move |_| {
-            let (world, body) = (world.upgrade(), body.clone());
-            Box::pin(async move {
-                if let Some(world) = world {
-                    world.run_body(&body.0, None).await;
-                    world.k().kfree(posted.addr());
-                }
-            })
-        });
-        k.call_rcu(posted.rcu(), func).await;
+        self.gave(step, s.r#as.as_ref(), &s.expect.value, got, Me::default());
     }
 }

@@ -8,7 +8,8 @@ use crate::{
     body::{Body, CallbackBody, SelfBody},
     members::{List, Members, ObjectsOnly},
     schema,
-    values::{Expect, GivesAnything, Lines, Note, Number, Seed, Times, UInt},
+    time::Time,
+    values::{Count, Expect, GivesAnything, Lines, Note, Number, Seed, TaskRef, Times, UInt},
     words::AllocKind,
 };
 
@@ -45,12 +46,18 @@ object! {
         title: String,
         /// The machine.
         machine: Option<MachineText>,
+        /// Which part of a run is the story; `all` if absent.
+        #[serde(default)]
+        timeline: Shown,
         /// User namespaces, by name.
         #[serde(default)]
         user_namespaces: Members<UserNsText>,
         /// Scripted pernet operations, by name. They exist from the start, and do nothing until they are registered.
         #[serde(default)]
         pernet: Members<PernetText>,
+        /// Modules, by name. They are not loaded before a step loads them.
+        #[serde(default)]
+        modules: Members<ModuleText>,
         /// Whether the kernel has booted when `setup` begins; true if absent.
         #[serde(default = "yes")]
         boot: bool,
@@ -74,6 +81,20 @@ object! {
 
 pub(crate) fn yes() -> bool {
     true
+}
+
+/// Which part of a run is the story.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "timeline")]
+pub enum Shown {
+    /// All of it.
+    #[default]
+    All,
+    /// What happens from where the tasks begin.
+    Tasks,
+    /// Only how it ends.
+    Nothing,
 }
 
 object! {
@@ -151,9 +172,17 @@ object! {
 }
 
 object! {
-    /// Scripted pernet operations. A method that is absent does not exist; an empty list is a method that does
-    /// nothing.
+    /// Pernet operations: scripted ones, or a subsystem of the library. A method that is absent does not exist; an
+    /// empty list is a method that does nothing.
     "pernet_operations" => PernetText {
+        /// The subsystem of the library that it is; scripted if absent.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::subsystem")]
+        library: Option<String>,
+        /// The operations or the module that the subsystem uses.
+        uses: Option<String>,
+        /// How long the subsystem takes.
+        time: Option<Time>,
         /// Whether it wants an id; false if absent.
         #[serde(default)]
         id: bool,
@@ -174,18 +203,74 @@ object! {
 }
 
 object! {
-    /// An allocation that fails. One that never fires is a failed expectation.
-    "failure" => FaultText {
-        /// What is allocated.
-        alloc: AllocKind,
-        /// Which one from now fails first; 1 if absent.
-        nth: Option<Number<1, { i64::MAX }>>,
-        /// How many fail in a row; 1 if absent.
+    /// A module, and the operations that it registers.
+    "module" => ModuleText {
+        /// The operations that it registers as subsystems, in order.
         #[serde(default)]
-        times: Times,
+        subsys: Vec<String>,
+        /// Those that it registers as devices, after them.
+        #[serde(default)]
+        device: Vec<String>,
+        /// Steps that it runs when it is loaded, after it has registered its operations.
+        #[serde(default)]
+        init: CallbackBody,
+        /// Steps that it runs when it is unloaded, before it unregisters its operations.
+        #[serde(default)]
+        exit: CallbackBody,
+        /// Whether it unregisters its operations, in reverse; true if absent.
+        #[serde(default = "yes")]
+        unregister: bool,
+        /// Whether it then waits for callbacks with `rcu_barrier()`; true if absent.
+        #[serde(default = "yes")]
+        barrier: bool,
         #[serde(default, rename = "note")]
         _note: Note,
     }
+}
+
+object! {
+    /// A failure, or a signal, armed at the start of a run. One that never fires is a failed expectation.
+    "failure" => FaultText {
+        /// What is allocated.
+        alloc: Option<AllocKind>,
+        /// The task that is sent SIGKILL.
+        kill: Option<TaskRef>,
+        /// The kernel function at whose beginning it is.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::function")]
+        enter: Option<String>,
+        /// Which allocation from now fails first, or which call kills; 1 if absent.
+        nth: Option<Number<1, { i64::MAX }>>,
+        /// How many allocations fail in a row; 1 if absent.
+        times: Option<Times>,
+        #[serde(default, rename = "note")]
+        _note: Note,
+    }
+}
+
+object! {
+    /// Every allocation fails in turn.
+    "sweep" => SweepText {
+        /// What is allocated.
+        alloc: AllocKind,
+        /// Where allocations begin to count; `tasks` if absent.
+        #[serde(default)]
+        from: SweepFrom,
+        #[serde(default, rename = "note")]
+        _note: Note,
+    }
+}
+
+/// Where a sweep begins to count allocations.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "sweep_from")]
+pub(crate) enum SweepFrom {
+    /// Where tasks begin.
+    #[default]
+    Tasks,
+    /// Where `setup` begins.
+    Setup,
 }
 
 object! {
@@ -193,6 +278,8 @@ object! {
     "task" => TaskText {
         /// A unique name. Those that begin like the kernel's own, `main`, `kworker` and `rcuc`, are reserved.
         name: String,
+        /// So many tasks alike, called `NAME-1`, `NAME-2` and so on; one, called `NAME`, if absent.
+        copies: Option<Number<1, 4096>>,
         /// The CPU that it is bound to, from 0; any if absent.
         cpu: Option<UInt>,
         /// Where it runs: in process context.
@@ -221,7 +308,7 @@ pub(crate) enum ContextText {
     /// It may sleep.
     #[default]
     Process,
-    /// Not possible for a task; `call_rcu` runs steps there.
+    /// It interrupts its CPU, and must not sleep.
     Softirq,
 }
 
@@ -234,6 +321,10 @@ object! {
         seed: Option<Seed>,
         /// Who runs, and how far: `put until __put_net, lookup*3, put`. After its end nobody is preempted.
         schedule: Option<Lines>,
+        /// The tasks that take part; all if absent. The name of a task that has copies stands for all of them.
+        tasks: Option<Vec<String>>,
+        /// Beside the run itself, one execution for every allocation, which fails.
+        sweep: Option<SweepText>,
         /// Fixes of later kernels, instead of the scenario's.
         #[serde(default)]
         #[schemars(schema_with = "schema::patches_of_run")]
@@ -255,6 +346,10 @@ object! {
         #[serde(default)]
         #[schemars(schema_with = "schema::events")]
         events: Vec<String>,
+        /// How often events must happen: `{"enter cleanup_net": 2, "free net": {"at_least": 1}}`. The first words of an
+        /// event stand for all that begin with them.
+        #[serde(default)]
+        counts: Members<Count>,
         #[serde(default, rename = "note")]
         _note: Note,
     }

@@ -12,6 +12,7 @@ use crate::{
     check::INIT_NET,
     end::EndState,
     scenario::{ExpectedEnd, Ids, Run, Scenario},
+    tally::Tally,
     world::{Value, World},
 };
 
@@ -36,16 +37,15 @@ impl fmt::Display for Failure {
 impl Scenario {
     /// Compares what happened with what a run expects; nothing is left to say if all was as expected.
     ///
-    /// `findings` are the codes of what was found, `outcome` is the name of how it ended, `functions` are the kernel
-    /// functions that were entered, and `events` is what [`event_text`](crate::event_text) made of every effect.
+    /// `findings` are the codes of what was found, `outcome` is the name of how it ended, and `tally` was told of every
+    /// effect.
     pub fn judge(
         &self,
         run: &Run,
         world: &World,
         findings: &[&str],
         outcome: &str,
-        functions: &BTreeSet<&str>,
-        events: &[String],
+        tally: &Tally,
     ) -> Vec<Failure> {
         let mut failures = Vec::new();
         let mut say = |text: String| failures.push(Failure { text, place: None });
@@ -60,12 +60,7 @@ impl Scenario {
         for surprise in found.difference(&expected) {
             say(format!("finding {surprise} was not expected"));
         }
-        for function in &run.functions {
-            if !functions.contains(function.as_str()) {
-                say(format!("{function}() was expected to be called and was not"));
-            }
-        }
-        self.judge_events(run, events, &mut say);
+        tally.judge(run, &mut say);
         self.judge_end(&run.end, world, &mut say);
         self.judge_faults(world, &mut failures);
         let (failed, more) = world.failed();
@@ -78,31 +73,16 @@ impl Scenario {
         failures
     }
 
-    fn judge_events(&self, run: &Run, events: &[String], say: &mut impl FnMut(String)) {
-        let mut rest = events.iter();
-        for (index, expected) in run.events.iter().enumerate() {
-            if rest.any(|event| event == expected) {
-                continue;
-            }
-            let before = match index.checked_sub(1).and_then(|before| run.events.get(before)) {
-                Some(before) => format!(" after `{before}`"),
-                None => String::new(),
-            };
-            // The others would be missed from here on, whether they happened or not.
-            return say(format!("event `{expected}` was expected{before} and did not happen"));
-        }
-    }
-
     /// A failure that never fires tests nothing.
     fn judge_faults(&self, world: &World, failures: &mut Vec<Failure>) {
         let mut by_place: BTreeMap<(Option<u32>, usize), (String, u64)> = BTreeMap::new();
-        for armed in world.armed() {
-            by_place.entry((armed.step, armed.index)).or_insert((armed.kind, 0)).1 += armed.fired;
+        for armed in world.faults().into_iter().filter(|armed| !armed.of_sweep) {
+            by_place.entry((armed.step, armed.index)).or_insert((armed.what, 0)).1 += armed.fired;
         }
-        for ((step, index), (kind, fired)) in by_place {
+        for ((step, index), (what, fired)) in by_place {
             if fired == 0 {
                 let which = if step.is_none() { format!("faults[{index}]: ") } else { String::new() };
-                let text = format!("{which}the failure of `{kind}` allocations never fired");
+                let text = format!("{which}{what} never fired");
                 failures.push(Failure { text, place: step.map(|step| self.place(step)) });
             }
         }

@@ -3,14 +3,18 @@
 
 use std::{cell::Cell, pin::Pin, rc::Rc, sync::Arc};
 
-use kernel::{Bus, Fault, Kernel, Op, Pointer, function};
-use netns::{Credentials, Methods, NetNs, NetPtr, PernetDataPtr, PernetOpsPtr, TaskPtr, UserNsPtr};
+use kernel::{Bus, Kernel, ListHead, NewTask, Op, Pointer, function};
+use machine::ContextKind;
+use netns::{Credentials, Methods, NetNs, NetPtr, PernetOpsPtr, TaskPtr, UserNsPtr};
 
 use crate::{
     compile::level,
     events::{PERNET_EXIT, PERNET_EXIT_BATCH, PERNET_INIT},
-    scenario::{Pernet, Run, Scenario},
-    world::{NamedCompletion, Value, World},
+    execute::Me,
+    format::SweepFrom,
+    scenario::{Fault, Pernet, Run, Scenario, Variant},
+    waiting::NamedBarrier,
+    world::{NamedCompletion, World},
 };
 
 /// The pid of the first task of a scenario; the others follow.
@@ -37,12 +41,12 @@ impl std::fmt::Debug for Started {
 /// # Panics
 ///
 /// If the machine has no memory for static data: less than any [`MachineConfig`](crate::MachineConfig) asks for.
-pub fn start(scenario: &Arc<Scenario>, run: &Run, bus: &Rc<Bus>) -> Started {
+pub fn start(scenario: &Arc<Scenario>, run: &Run, variant: Variant, bus: &Rc<Bus>) -> Started {
     let k = Kernel::new(bus);
     let machine = scenario.machine;
     let config = netns::Config { net_ns: machine.net_ns, max_net_namespaces: machine.max_net_namespaces };
     let ns = NetNs::new(k, config, run.patches.iter().copied().collect()).expect("memory for static data");
-    let world = World::new(scenario, ns);
+    let world = World::new(scenario, run, variant, ns);
     let of_main = world.clone();
     Started { world, main: Box::pin(async move { of_main.main().await }) }
 }
@@ -51,7 +55,9 @@ impl World {
     async fn main(self: Rc<Self>) {
         let scenario = self.scenario.clone();
         for (index, fault) in scenario.faults.iter().enumerate() {
-            self.arm(None, index, fault.kind(), fault.nth, fault.times);
+            if let Fault::Alloc { kind, nth, times } = fault {
+                self.arm(None, index, kind.kind(), *nth, *times);
+            }
         }
         if self.make_objects(&scenario).await.is_none() {
             return self.no_memory().await;
@@ -60,14 +66,23 @@ impl World {
             self.ns.net_ns_init().await;
         }
         self.make_user_namespaces(&scenario).await;
-        self.run_body(&scenario.setup.0, None).await;
-        let mut made = Vec::new();
-        for index in 0..scenario.tasks.len() {
-            made.push(self.make_task(index).await);
+        self.sweep(SweepFrom::Setup);
+        if !self.leaves_out(SweepFrom::Setup) {
+            self.run_body(&scenario.setup.0, Me::default()).await;
         }
+        let mut made = Vec::new();
+        for (index, task) in scenario.tasks.iter().enumerate() {
+            let is_process = !task.softirq && self.has_task(index);
+            made.push(if is_process { self.make_task(index).await } else { None });
+        }
+        self.sweep(SweepFrom::Tasks);
+        if self.variant == Variant::Before {
+            return;
+        }
+        self.begun.set(true);
         // In one step, and the last: so they begin together.
         for (index, task_struct) in made.into_iter().enumerate() {
-            if let Some(task_struct) = task_struct {
+            if task_struct.is_some() || scenario.tasks[index].softirq && self.has_task(index) {
                 self.start_task(index, task_struct);
             }
         }
@@ -75,21 +90,27 @@ impl World {
 
     /// Simulated memory ends: not a case that the kernel knows.
     pub(crate) async fn no_memory(&self) {
-        self.k().bus.step(Op::Fault(Fault::OutOfMemory)).await;
+        self.k().bus.step(Op::Fault(kernel::Fault::OutOfMemory)).await;
     }
 
     /// What a module's static data would be.
     async fn make_objects(&self, scenario: &Scenario) -> Option<()> {
         for (index, pernet) in scenario.pernet.iter().enumerate() {
-            let methods = self.methods(index, pernet);
-            let ops = self.ns.new_pernet_operations(methods, pernet.id, pernet.size).await?;
-            self.ops.borrow_mut().push(ops);
+            if pernet.module.is_none() {
+                self.make_operations(index, pernet).await?;
+            }
         }
         for name in &scenario.completions {
             let bytes = NamedCompletion::layout().cells() * 8;
             let completion = self.k().bus.alloc(NamedCompletion::layout(), bytes)?;
             self.k().bus.name_object(completion, name);
             self.completions.borrow_mut().push(NamedCompletion::at(completion));
+        }
+        for name in &scenario.barriers {
+            let bytes = NamedBarrier::layout().cells() * 8;
+            let barrier = self.k().bus.alloc(NamedBarrier::layout(), bytes)?;
+            self.k().bus.name_object(barrier, name);
+            self.barriers.borrow_mut().push(NamedBarrier::at(barrier));
         }
         Some(())
     }
@@ -143,49 +164,58 @@ impl World {
             }
         }
     }
-    fn start_task(self: &Rc<Self>, index: usize, task_struct: TaskPtr) {
+    /// A process, or a softirq, which is none.
+    fn start_task(self: &Rc<Self>, index: usize, task_struct: Option<TaskPtr>) {
         let (world, scenario) = (self.clone(), self.scenario.clone());
         let task = &self.scenario.tasks[index];
-        let id = self.k().spawn(&task.name, task.cpu, async move {
-            world.ns.set_current(task_struct);
-            world.run_body(&scenario.tasks[index].steps.0, None).await;
+        let steps = Box::pin(async move {
+            if let Some(task_struct) = task_struct {
+                world.ns.set_current(task_struct);
+            }
+            world.run_body(&scenario.tasks[index].steps.0, Me::default()).await;
         });
-        self.tasks.borrow_mut()[index] = Some(id);
+        let name = self.k().bus.intern(&task.name);
+        let context = if task.softirq { ContextKind::Softirq } else { ContextKind::Process };
+        let new = NewTask { name, idle: None, cpu: task.cpu, context, task: steps };
+        let task = self.k().bus.spawn(new);
+        self.tasks.borrow_mut()[index] = Some(task);
+        self.arm_kills(index, task);
     }
 
-    /// The methods of scripted operations. They find the world only as long as somebody keeps it.
-    fn methods(&self, index: usize, pernet: &Pernet) -> Methods {
+    /// The methods of operations. They find the world only as long as somebody keeps it.
+    pub(crate) fn methods(&self, index: usize, pernet: &Pernet) -> Methods {
         let mut methods = Methods::named(&pernet.name);
-        if pernet.init.is_some() {
-            let world = self.this.clone();
+        let library = Rc::new(self.library_methods(index, pernet).unwrap_or_default());
+        if pernet.init.is_some() || library.init.is_some() || !pernet.init_returns.is_empty() {
+            let (world, library) = (self.this.clone(), library.clone());
             methods.init = Some(Rc::new(move |_, net| {
-                let world = world.upgrade();
+                let (world, library) = (world.upgrade(), library.clone());
                 Box::pin(async move {
                     match world {
-                        Some(world) => world.init(index, net).await,
+                        Some(world) => world.init(index, &library, net).await,
                         None => 0,
                     }
                 })
             }));
         }
-        if pernet.exit.is_some() {
-            let world = self.this.clone();
+        if pernet.exit.is_some() || library.exit.is_some() {
+            let (world, library) = (self.this.clone(), library.clone());
             methods.exit = Some(Rc::new(move |_, net| {
-                let world = world.upgrade();
+                let (world, library) = (world.upgrade(), library.clone());
                 Box::pin(async move {
                     if let Some(world) = world {
-                        world.exit(index, net).await;
+                        world.exit(index, &library, net).await;
                     }
                 })
             }));
         }
-        if pernet.exit_batch.is_some() {
+        if pernet.exit_batch.is_some() || library.exit_batch.is_some() {
             let world = self.this.clone();
-            methods.exit_batch = Some(Rc::new(move |_, _| {
-                let world = world.upgrade();
+            methods.exit_batch = Some(Rc::new(move |_, list| {
+                let (world, library) = (world.upgrade(), library.clone());
                 Box::pin(async move {
                     if let Some(world) = world {
-                        world.exit_batch(index).await;
+                        world.exit_batch(index, &library, list).await;
                     }
                 })
             }));
@@ -195,7 +225,7 @@ impl World {
     fn operation(&self, index: usize) -> i64 {
         self.ops.borrow().get(index).map_or(0, |ops: &PernetOpsPtr| ops.addr().to_value())
     }
-    async fn init(&self, index: usize, net: NetPtr) -> i32 {
+    async fn init(&self, index: usize, library: &Methods, net: NetPtr) -> i32 {
         let scenario = self.scenario.clone();
         let pernet = &scenario.pernet[index];
         let _f = self.k().enter(function!("pernet_init"), net.addr().to_value());
@@ -205,49 +235,56 @@ impl World {
             calls[index] += 1;
             calls[index]
         };
+        let returns = pernet.init_returns.get(&call).copied();
+        self.call_module(pernet.module).await;
         let Some(_nested) = self.nest().await else { return 0 };
-        if let Some(body) = &pernet.init {
-            self.run_body(&body.0.0, Some(net)).await;
+        match (&library.init, returns) {
+            (Some(_), Some(returns)) => return returns, // fails before it has done anything
+            (Some(init), None) => return init(self.ns.clone(), net).await,
+            _ => {}
         }
-        pernet.init_returns.get(&call).copied().unwrap_or(0)
+        if let Some(body) = &pernet.init {
+            self.run_body(&body.0.0, Me { net: Some(net), module: pernet.module, ..Me::default() }).await;
+        }
+        returns.unwrap_or(0)
     }
-    async fn exit(&self, index: usize, net: NetPtr) {
+    async fn exit(&self, index: usize, library: &Methods, net: NetPtr) {
         let scenario = self.scenario.clone();
+        let pernet = &scenario.pernet[index];
         let _f = self.k().enter(function!("pernet_exit"), net.addr().to_value());
         self.k().trace(&PERNET_EXIT, self.operation(index), net.addr().to_value());
+        self.call_module(pernet.module).await;
         let Some(_nested) = self.nest().await else { return };
-        if let Some(body) = &scenario.pernet[index].exit {
-            self.run_body(&body.0.0, Some(net)).await;
+        if let Some(exit) = &library.exit {
+            exit(self.ns.clone(), net).await;
+        }
+        if let Some(body) = &pernet.exit {
+            self.run_body(&body.0.0, Me { net: Some(net), module: pernet.module, ..Me::default() }).await;
         }
     }
-    async fn exit_batch(&self, index: usize) {
+    async fn exit_batch(&self, index: usize, library: &Methods, list: ListHead) {
         let scenario = self.scenario.clone();
+        let pernet = &scenario.pernet[index];
         let _f = self.k().enter(function!("pernet_exit_batch"), 0);
         self.k().trace(&PERNET_EXIT_BATCH, self.operation(index), 0);
+        self.call_module(pernet.module).await;
         let Some(_nested) = self.nest().await else { return };
-        if let Some(body) = &scenario.pernet[index].exit_batch {
-            self.run_body(&body.0.0, None).await;
+        if let Some(exit_batch) = &library.exit_batch {
+            exit_batch(self.ns.clone(), list).await;
+        }
+        if let Some(body) = &pernet.exit_batch {
+            self.run_body(&body.0.0, Me { module: pernet.module, ..Me::default() }).await;
         }
     }
     /// A method begins. Only where `net_mutex` is released in one can it call another, and that without end: what
     /// overflows the stack in the kernel ends the task here.
     async fn nest(&self) -> Option<Nested<'_>> {
         if self.depth.get() >= MAX_DEPTH {
-            self.k().bus.step(Op::Fault(Fault::EndlessLoop)).await;
+            self.k().bus.step(Op::Fault(kernel::Fault::EndlessLoop)).await;
             return None;
         }
         self.depth.set(self.depth.get() + 1);
         Some(Nested(&self.depth))
-    }
-
-    /// The first byte of private data, if there is some.
-    pub(crate) async fn read_data(&self, data: PernetDataPtr) -> Value {
-        if data.is_null() {
-            return Value::Null;
-        }
-        let _f = self.k().enter(function!("read_net_generic"), data.addr().to_value());
-        data.first().read(self.k()).await;
-        Value::Bool(true)
     }
 }
 

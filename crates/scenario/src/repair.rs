@@ -35,7 +35,7 @@ impl Repair {
                 let name = quoted(&error.message).first().map(|name| (*name).to_owned());
                 object.zip(name).is_some_and(|field| self.fields.contains(&field))
             }
-            "S020" | "S021" | "S022" | "S023" | "S024" | "S039" | "S041" => {
+            "S020" | "S021" | "S022" | "S023" | "S024" | "S039" | "S041" | "S044" | "S047" => {
                 quoted(&error.message).iter().any(|name| self.lost.contains(*name))
             }
             // These are about what is not there.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Steps about netlink.
 
+use std::collections::BTreeSet;
+
 use netns::{
     Datagram, FIRST_PAGE, NETNSA_FD, NETNSA_NSID, NETNSA_PID, NetNs, NetPtr, NetlinkCallback, Request,
 };
@@ -8,7 +10,7 @@ use netns::{
 use crate::{
     body::Step,
     events::message_text,
-    execute::need,
+    execute::{Me, need},
     step::{Action, Dump, Received},
     values::{Expected, FdArg, Int, PidArg, SocketRef},
     world::{Value, World},
@@ -20,7 +22,7 @@ const MAX_SOCKETS: usize = 1024;
 const DEFAULT_ROOM: usize = 1000;
 
 impl World {
-    pub(crate) async fn netlink_step(&self, step: &Step, me: Option<NetPtr>) {
+    pub(crate) async fn netlink_step(&self, step: &Step, me: Me) {
         let ns = &self.ns;
         match &step.action {
             Action::Newnsid(s) => {
@@ -134,14 +136,25 @@ impl World {
                 break;
             }
         }
-        if let Some(expected) = &s.ids {
+        let reported: BTreeSet<i32> = ids.iter().copied().collect();
+        let there = self.ns.nsids_of(net).into_iter().map(|(id, _)| id);
+        let missing: Vec<i32> = there.filter(|id| !reported.contains(id)).collect();
+        let is_twice = |id: &i32| ids.iter().filter(|other| *other == id).count() > 1;
+        let twice: Vec<i32> = reported.iter().copied().filter(is_twice).collect();
+        for (what, expected, got) in
+            [("ids", &s.ids, &ids), ("missing", &s.missing, &missing), ("twice", &s.twice, &twice)]
+        {
+            let Some(expected) = expected else { continue };
             let expected: Vec<i32> = expected.iter().map(|id| id.i32()).collect();
-            if ids != expected {
-                self.fail(Some(step.place), format!("ids: expected {expected:?}, got {ids:?}"));
+            if *got != expected {
+                self.fail(Some(step.place), format!("{what}: expected {expected:?}, got {got:?}"));
             }
         }
-        if let Some(expected) = s.pages.filter(|expected| expected.0 != pages) {
-            self.fail(Some(step.place), format!("pages: expected {}, got {pages}", expected.0));
+        let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        for (what, expected, got) in [("count", s.count, count), ("pages", s.pages, pages)] {
+            if let Some(expected) = expected.filter(|expected| expected.0 != got) {
+                self.fail(Some(step.place), format!("{what}: expected {}, got {got}", expected.0));
+            }
         }
     }
 
@@ -152,7 +165,15 @@ impl World {
             let text = format!("expected {}, got {}", list(expected), list(&received));
             self.fail(Some(step.place), text);
         }
-        self.compare(step, "error: ", &s.error.value, Value::of_int(error), None);
+        self.compare(step, "error: ", &s.error.value, Value::of_int(error), Me::default());
+        if s.take {
+            let mut listeners = self.ns.netlink.listeners.borrow_mut();
+            if let Some(listener) = listeners.iter_mut().find(|listener| listener.id == socket) {
+                listener.received.clear();
+                listener.sk_err = 0;
+                listener.congested = false;
+            }
+        }
     }
     /// What a socket has received, in words, and its error.
     pub(crate) fn received_by(&self, socket: i64) -> Option<(Vec<String>, i32)> {

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A scenario that was read and found good.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use machine::Slab;
-use netns::Patch;
+use netns::{Patch, Subsystem};
 
 use crate::{
     body::{Body, CallbackBody, SelfBody},
     check::{Path, StepPlace, path_of},
-    format::Preempt,
+    format::{Preempt, Shown, SweepFrom},
     schedule,
     source::Source,
+    tally::ExpectedCount,
     values::Expected,
+    words::AllocKind,
 };
 
 /// The machine, and how its kernel is configured.
@@ -103,6 +108,10 @@ pub struct Run {
     pub name: String,
     /// Who decides.
     pub driver: Driver,
+    /// The tasks that there are, by their places; none for all.
+    pub(crate) tasks: Option<BTreeSet<usize>>,
+    /// Which allocations fail in turn.
+    pub sweep: Option<Sweep>,
     /// What is changed of v4.11.
     pub patches: Vec<Patch>,
     /// The kinds of findings expected, exactly.
@@ -113,6 +122,7 @@ pub struct Run {
     pub functions: Vec<String>,
     /// Events that must happen, in this order.
     pub events: Vec<String>,
+    pub(crate) counts: Vec<ExpectedCount>,
     pub(crate) end: ExpectedEnd,
 }
 
@@ -144,10 +154,23 @@ pub(crate) struct UserNs {
     pub(crate) max: i64,
 }
 
-/// Scripted pernet operations.
+/// What a subsystem of the library uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Used {
+    Operations(usize),
+    Module(usize),
+}
+
+/// Pernet operations.
 #[derive(Clone, Debug)]
 pub(crate) struct Pernet {
     pub(crate) name: String,
+    /// The subsystem of the library that they are; none if they are scripted.
+    pub(crate) library: Option<&'static Subsystem>,
+    pub(crate) uses: Option<Used>,
+    pub(crate) time: u64,
+    /// The module that they are part of; none if they are built in.
+    pub(crate) module: Option<usize>,
     pub(crate) id: bool,
     pub(crate) size: usize,
     pub(crate) init: Option<SelfBody>,
@@ -157,10 +180,23 @@ pub(crate) struct Pernet {
     pub(crate) exit_batch: Option<CallbackBody>,
 }
 
+/// A module.
+#[derive(Clone, Debug)]
+pub(crate) struct Module {
+    pub(crate) name: String,
+    /// The operations that it registers, in order, and whether as a device.
+    pub(crate) ops: Vec<(usize, bool)>,
+    pub(crate) init: CallbackBody,
+    pub(crate) exit: CallbackBody,
+    pub(crate) unregister: bool,
+    pub(crate) barrier: bool,
+}
+
 /// A task.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) name: String,
+    pub(crate) softirq: bool,
     pub(crate) cpu: Option<u32>,
     pub(crate) uid: u32,
     /// The index of its user namespace; none for the first.
@@ -169,18 +205,39 @@ pub(crate) struct Task {
     pub(crate) steps: Body,
 }
 
-/// A failure that is armed at the start.
+/// What is armed at the start.
 #[derive(Clone, Debug)]
-pub(crate) struct Fault {
-    pub(crate) kind: String,
-    pub(crate) nth: u64,
-    pub(crate) times: Option<u64>,
+pub(crate) enum Fault {
+    /// An allocation fails.
+    Alloc { kind: AllocKind, nth: u64, times: Option<u64> },
+    /// A task is killed when it enters a function.
+    Kill { task: usize, function: String, nth: u64 },
 }
 
-impl Fault {
-    pub(crate) fn kind(&self) -> Option<&str> {
-        (self.kind != "any").then_some(self.kind.as_str())
+/// Allocations that fail one after the other, each in an execution of its own.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    pub(crate) kind: AllocKind,
+    pub(crate) from: SweepFrom,
+}
+
+impl Sweep {
+    /// All allocations that tasks make.
+    pub fn of_tasks() -> Self {
+        Sweep { kind: AllocKind("any".into()), from: SweepFrom::Tasks }
     }
+}
+
+/// What an execution does beside what its run says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// Nothing.
+    #[default]
+    Whole,
+    /// What a sweep begins with does not happen: how it was before.
+    Before,
+    /// This allocation of the sweep fails, counted from 1.
+    Fails(u64),
 }
 
 /// A scenario.
@@ -192,11 +249,14 @@ pub struct Scenario {
     pub note: String,
     /// The machine it runs on.
     pub machine: MachineConfig,
+    /// Which part of a run is the story.
+    pub timeline: Shown,
     /// What is run, and what is expected; at least one.
     pub runs: Vec<Run>,
     pub(crate) boot: bool,
     pub(crate) user_namespaces: Vec<UserNs>,
     pub(crate) pernet: Vec<Pernet>,
+    pub(crate) modules: Vec<Module>,
     pub(crate) setup: Body,
     pub(crate) tasks: Vec<Task>,
     pub(crate) faults: Vec<Fault>,
@@ -204,6 +264,7 @@ pub struct Scenario {
     pub(crate) bindings: Vec<String>,
     pub(crate) processes: Vec<String>,
     pub(crate) completions: Vec<String>,
+    pub(crate) barriers: Vec<String>,
     pub(crate) places: Vec<StepPlace>,
     pub(crate) source: Arc<Source>,
 }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use netns::Patch;
+use netns::{Patch, SUBSYSTEMS};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,8 @@ use crate::{
     functions::FUNCTIONS,
     members::{List, Members},
     step::step_schemas,
-    values::{Expect, Expected, Gives, Lines, Name, Note, Number, Of, Or, Role, Seed, Times},
+    time::{MAX_TIME, Time},
+    values::{Count, Expect, Expected, Gives, Lines, Name, Note, Number, Of, Or, Range, Role, Seed, Times},
     words::{AllocKind, Hex},
 };
 
@@ -68,7 +69,17 @@ inline! {
         json_schema!({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "forever"}]});
     [] Lines = "lines", _generator =>
         json_schema!({"type": ["string", "array"], "items": {"type": "string"}});
+    [] Count = "count", generator => json_schema!({
+        "anyOf": [{"type": "integer", "minimum": 0}, generator.subschema_for::<Range>()],
+    });
     [] AllocKind = "kind of allocations", _generator => json_schema!({"enum": ALLOC_KINDS});
+    [] Time = "time", _generator => json_schema!({
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "maximum": MAX_TIME,
+        "pattern": "^[0-9]+(ns|us|ms|s)$",
+        "description": "Virtual nanoseconds, or a time like `10ms` (ns, us, ms, s); an hour at most.",
+    });
     [] Hex = "bytes", _generator => json_schema!({
         "type": "string",
         "description": "Pairs of hexadecimal digits.",
@@ -155,6 +166,18 @@ fn words(words: impl IntoIterator<Item = &'static str>) -> Schema {
     json_schema!({"type": "array", "items": {"enum": words}})
 }
 
+/// A subsystem of the library.
+pub(crate) fn subsystem(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = SUBSYSTEMS.iter().map(|subsystem| subsystem.name).collect();
+    optional_word(&names)
+}
+/// A kernel function.
+pub(crate) fn function(_: &mut SchemaGenerator) -> Schema {
+    optional_word(FUNCTIONS)
+}
+fn optional_word(words: &[&str]) -> Schema {
+    json_schema!({"anyOf": [{"enum": words}, {"type": "null"}]})
+}
 /// Names of patches.
 pub(crate) fn patches(_: &mut SchemaGenerator) -> Schema {
     words(Patch::ALL.iter().map(|patch| patch.name()))

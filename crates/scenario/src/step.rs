@@ -8,16 +8,18 @@ use serde::{
 };
 
 use crate::{
-    body::{Body, CallbackBody, SelfBody},
+    body::{Body, SelfBody},
     check::Checker,
     members::ObjectsOnly,
     source::Seg,
+    time::Time,
     values::{
-        Check, CompletionName, CompletionRef, Expect, FdArg, FdName, GivesAnything, GivesBool, GivesData,
-        GivesNet, GivesNumber, IdArg, Int, NetName, NetRef, Note, Number, NumberName, OpsRef, PidArg,
-        PidName, SocketName, SocketRef, TaskRef, Times, UInt, UserNsRef,
+        BarrierName, Check, CompletionName, CompletionRef, Expect, FdArg, FdName, GivesAnything, GivesBool,
+        GivesData, GivesNet, GivesNumber, IdArg, Int, ModuleRef, NetName, NetRef, Note, Number, NumberName,
+        ObjectName, ObjectRef, OpsRef, PidArg, PidName, SocketName, SocketRef, TaskRef, Times, UInt,
+        UserNsRef,
     },
-    words::{AllocKind, CloneFlags, FileKind, Hex, SetnsType},
+    words::{Access, AllocKind, CloneFlags, FileKind, GfpText, Hex, SetnsType},
 };
 
 /// The bytes that a message or a page may have room for.
@@ -173,10 +175,14 @@ steps! {
     "unregister_pernet_subsys" => UnregisterPernetSubsys { ops = "ops": OpsRef, }
     /// Unregisters a device.
     "unregister_pernet_device" => UnregisterPernetDevice { ops = "ops": OpsRef, }
-    /// Looks up private data, and reads its first byte.
+    /// Looks up private data, and reads its first word.
     "net_generic" => NetGeneric {
         net = "net": NetRef,
         ops = "ops": OpsRef,
+        r#as = "as": Option<ObjectName>,
+        /// What is done with the data: its first word is read, or written, or nothing; `read` if absent.
+        #[serde(default)]
+        access = "access": Access,
         #[serde(default)]
         expect = "expect": Expect<GivesData>,
     }
@@ -277,6 +283,12 @@ steps! {
         room = "room": Option<Room>,
         /// The ids of all pages, in order.
         ids = "ids": Option<Vec<Int>>,
+        /// How many ids there are in all pages.
+        count = "count": Option<UInt>,
+        /// The ids that exist at its end and were not reported.
+        missing = "missing": Option<Vec<Int>>,
+        /// The ids that were reported more than once.
+        twice = "twice": Option<Vec<Int>>,
         /// How many pages hold something.
         pages = "pages": Option<UInt>,
     }
@@ -297,6 +309,9 @@ steps! {
     /// Looks at what a netlink socket has received.
     "received" => Received {
         socket = "socket": SocketRef,
+        /// Whether messages and error are taken away, so that there is room again; false if absent.
+        #[serde(default)]
+        take = "take": bool,
         /// What it has received: `["NEWNSID 0", "DELNSID 0 from 3"]`, the latter from the namespace that it calls 3.
         expect = "expect": Option<Vec<String>>,
         /// An error; 0 for none.
@@ -326,8 +341,9 @@ steps! {
     }
     /// Posts an RCU callback.
     "call_rcu" => CallRcu {
+        module = "module": Option<ModuleRef>,
         #[serde(default)]
-        steps = "steps": CallbackBody,
+        steps = "steps": Body,
     }
     /// Waits for a grace period.
     "synchronize_rcu" => SynchronizeRcu {}
@@ -406,4 +422,88 @@ steps! {
     "wait_for_completion" => WaitForCompletion { name = "name": CompletionRef, }
     /// Boots the subsystem.
     "net_ns_init" => NetNsInit {}
+    /// An object of the scenario's own.
+    "allocate" => Allocate {
+        r#as = "as": ObjectName,
+        /// How large it is; 24 if absent.
+        bytes = "bytes": Option<Number<24, { 4 << 20 }>>,
+        /// Whether it may sleep; `kernel` if absent.
+        #[serde(default)]
+        gfp = "gfp": GfpText,
+        #[serde(default)]
+        expect = "expect": Expect<GivesData>,
+    }
+    /// Frees an object.
+    "free" => Free { object = "object": ObjectRef, }
+    /// Frees an object after a grace period.
+    "kfree_rcu" => KfreeRcu { object = "object": ObjectRef, }
+    /// Reads the first word of an object.
+    "read" => Read { object = "object": ObjectRef, }
+    /// Writes the first word of an object.
+    "write" => Write { object = "object": ObjectRef, }
+    /// Takes a reference to the device of a subsystem.
+    "dev_hold" => DevHold {
+        net = "net": NetRef,
+        ops = "ops": OpsRef,
+    }
+    /// Drops a reference to the device of a subsystem.
+    "dev_put" => DevPut {
+        net = "net": NetRef,
+        ops = "ops": OpsRef,
+    }
+    /// A subsystem receives a packet.
+    "netif_receive_skb" => NetifReceiveSkb {
+        net = "net": NetRef,
+        ops = "ops": OpsRef,
+    }
+    /// Connections do not use a helper any more.
+    "nf_conntrack_helper_unregister" => HelperUnregister { ops = "ops": OpsRef, }
+    /// Loads a module.
+    "load_module" => LoadModule {
+        module = "module": ModuleRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// Unloads a module.
+    "unload_module" => UnloadModule {
+        module = "module": ModuleRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
+    /// Lets time pass.
+    "delay" => Delay { time = "time": Time, }
+    /// Waits until so many tasks have come.
+    "barrier" => Barrier {
+        name = "name": BarrierName,
+        /// How many tasks meet there.
+        tasks = "tasks": Number<1, 4096>,
+    }
+    /// Keeps the worker of cleanup passes busy.
+    "delay_work" => DelayWork {
+        until = "until": Option<CompletionRef>,
+        time = "time": Option<Time>,
+    }
+}
+
+impl Action {
+    /// The steps that it has.
+    pub(crate) fn steps(&self) -> Option<&Body> {
+        match self {
+            Action::RcuRead(step) => Some(&step.steps),
+            Action::CallRcu(step) => Some(&step.steps),
+            Action::Loop(step) => Some(&step.steps),
+            Action::ForEachNet(step) => Some(&step.steps.0),
+            Action::ForEachNetRcu(step) => Some(&step.steps.0),
+            _ => None,
+        }
+    }
+    /// Whether it is about the running process.
+    pub(crate) fn needs_process(&self) -> bool {
+        match self {
+            Action::Unshare(_) | Action::Setns(_) | Action::CloneProcess(_) => true,
+            Action::ExitProcess(step) => step.pid.is_none(),
+            Action::OpenFile(step) => step.pid.is_none(),
+            _ => false,
+        }
+    }
 }

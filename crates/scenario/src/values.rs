@@ -4,9 +4,10 @@
 use std::{fmt, marker::PhantomData};
 
 use kernel::Errno;
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, SeqAccess, Unexpected, Visitor},
+    de::{Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
 
 use crate::check::{Checker, Kind};
@@ -198,6 +199,14 @@ roles! {
     OpsRef = Of<OpsUse>(false, Ops);
     /// A user namespace.
     UserNsRef = Of<UserNsUse>(false, UserNs);
+    /// An object that someone allocates or looks up.
+    ObjectRef = Of<ObjectUse>(false, Object);
+    /// The name of a new binding of an object.
+    ObjectName = Of<ObjectBinding>(true, Object);
+    /// A module.
+    ModuleRef = Of<ModuleUse>(false, Module);
+    /// A barrier.
+    BarrierName = Of<BarrierBinding>(true, Barrier);
     /// A completion that someone completes.
     CompletionRef = Of<CompletionUse>(false, Completion);
     /// A completion.
@@ -467,4 +476,51 @@ impl<'de> Deserialize<'de> for Lines {
         }
         from.deserialize_any(OneOrMore)
     }
+}
+
+/// How often something must happen: exactly so often, or from one number to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count {
+    pub(crate) at_least: u64,
+    pub(crate) at_most: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NumberOrRange;
+        impl<'de> Visitor<'de> for NumberOrRange {
+            type Value = Count;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number from 0, or an object with `at_least` or `at_most`")
+            }
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Count, E> {
+                Ok(Count { at_least: n, at_most: Some(n) })
+            }
+            fn visit_i64<E: Error>(self, n: i64) -> Result<Count, E> {
+                match u64::try_from(n) {
+                    Ok(n) => self.visit_u64(n),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(n), &self)),
+                }
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Count, A::Error> {
+                let range = Range::deserialize(MapAccessDeserializer::new(map))?;
+                let bound = |bound: Option<UInt>| bound.and_then(|n| u64::try_from(n.0).ok());
+                Ok(Count { at_least: bound(range.at_least).unwrap_or(0), at_most: bound(range.at_most) })
+            }
+        }
+        from.deserialize_any(NumberOrRange)
+    }
+}
+
+/// How often something must happen, from one number to another.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "range")]
+pub(crate) struct Range {
+    /// At least so often; 0 if absent.
+    at_least: Option<UInt>,
+    /// At most so often; any number if absent.
+    at_most: Option<UInt>,
+    #[serde(default, rename = "note")]
+    _note: Note,
 }

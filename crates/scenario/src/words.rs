@@ -52,6 +52,29 @@ words! {
     }
 }
 
+words! {
+    /// What a lookup does with what it has found.
+    Access {
+        /// Reads its first word.
+        #[default]
+        Read,
+        /// Writes it.
+        Write,
+        /// Nothing.
+        None,
+    }
+}
+words! {
+    /// Whether an allocation may sleep.
+    GfpText {
+        /// `GFP_KERNEL`
+        #[default]
+        Kernel,
+        /// `GFP_ATOMIC`
+        Atomic,
+    }
+}
+
 /// A kind of allocations.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]

@@ -3,26 +3,27 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     rc::{Rc, Weak},
     sync::Arc,
 };
 
-use kernel::{Completion, Errno, Kernel, TaskId, object};
-use netns::{NetNs, NetPtr, PernetOpsPtr, UserNsPtr};
+use kernel::{Addr, Completion, Errno, Kernel, Pointer, TaskId, object};
+use netns::{Links, NetNs, NetPtr, PernetOpsPtr, UserNsPtr};
 
 use crate::{
     check::{INIT_NET, SELF},
-    scenario::Scenario,
+    faults::Armed,
+    format::Shown,
+    modules::Loaded,
+    scenario::{Run, Scenario, Sweep, Variant},
     values::Expected,
+    waiting::{NamedBarrier, WaiterPtr},
 };
 
 /// More failed expectations are counted, not kept.
 const MAX_FAILED: usize = 100;
-
-/// Failures that a run may arm.
-const MAX_ARMED: usize = 10_000;
 
 object! {
     /// A completion that tasks of the scenario share.
@@ -44,6 +45,8 @@ pub(crate) enum Value {
     Bool(bool),
     Net(NetPtr),
     Socket(i64),
+    /// An object of the scenario, or private data.
+    Object(Addr),
 }
 
 impl From<Result<NetPtr, Errno>> for Value {
@@ -77,19 +80,6 @@ impl Value {
     }
 }
 
-/// A failure that was armed.
-#[derive(Clone, Debug)]
-pub(crate) struct Armed {
-    /// The step that did it; none for those of the start.
-    pub(crate) step: Option<u32>,
-    /// Its place among those of the start.
-    pub(crate) index: usize,
-    pub(crate) kind: String,
-    pub(crate) fired: u64,
-    /// Whether the kernel still has it.
-    live: bool,
-}
-
 /// A run of a scenario. Callbacks hold it weakly: whoever started the run keeps it until the end.
 pub struct World {
     pub(crate) scenario: Arc<Scenario>,
@@ -99,11 +89,19 @@ pub struct World {
     pub(crate) processes: RefCell<Vec<Option<i32>>>,
     pub(crate) tasks: RefCell<Vec<Option<TaskId>>>,
     pub(crate) user_namespaces: RefCell<Vec<Option<UserNsPtr>>>,
+    /// NULL while their module is not loaded.
     pub(crate) ops: RefCell<Vec<PernetOpsPtr>>,
+    pub(crate) links: RefCell<Vec<Rc<Links>>>,
+    pub(crate) modules: RefCell<Vec<Loaded>>,
     pub(crate) init_calls: RefCell<Vec<u64>>,
     pub(crate) completions: RefCell<Vec<NamedCompletion>>,
+    pub(crate) barriers: RefCell<Vec<NamedBarrier>>,
+    /// Who waits at each barrier.
+    pub(crate) waiters: RefCell<BTreeMap<usize, Vec<WaiterPtr>>>,
     /// Methods of pernet operations that are running.
     pub(crate) depth: Cell<usize>,
+    /// Whether the tasks have begun.
+    pub(crate) begun: Cell<bool>,
     /// Steps that announced nothing.
     pub(crate) silent: Cell<u64>,
     /// For new processes, sockets and requests.
@@ -111,7 +109,13 @@ pub struct World {
     failed: RefCell<Vec<(Option<u32>, String)>>,
     more_failed: Cell<usize>,
     skipped: Cell<usize>,
-    armed: RefCell<Vec<Armed>>,
+    pub(crate) armed: RefCell<Vec<Armed>>,
+    /// Faults that kill, by their place, in the order in which the kernel was told.
+    pub(crate) kills: RefCell<Vec<usize>>,
+    pub(crate) sweep: Option<Sweep>,
+    /// The tasks that there are; none for all.
+    chosen: Option<BTreeSet<usize>>,
+    pub(crate) variant: Variant,
 }
 
 impl fmt::Debug for World {
@@ -121,23 +125,32 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    pub(crate) fn new(scenario: &Arc<Scenario>, ns: Rc<NetNs>) -> Rc<Self> {
+    pub(crate) fn new(scenario: &Arc<Scenario>, run: &Run, variant: Variant, ns: Rc<NetNs>) -> Rc<Self> {
         let scenario = scenario.clone();
         Rc::new_cyclic(|this| World {
             bindings: RefCell::new(vec![Value::Unbound; scenario.bindings.len()]),
             processes: RefCell::new(vec![None; scenario.processes.len()]),
             tasks: RefCell::new(vec![None; scenario.tasks.len()]),
             user_namespaces: RefCell::new(vec![None; scenario.user_namespaces.len()]),
-            ops: RefCell::default(),
+            ops: RefCell::new(vec![PernetOpsPtr::null(); scenario.pernet.len()]),
+            links: RefCell::new(scenario.pernet.iter().map(|_| Rc::default()).collect()),
+            modules: RefCell::new(vec![Loaded::default(); scenario.modules.len()]),
             init_calls: RefCell::new(vec![0; scenario.pernet.len()]),
             completions: RefCell::default(),
+            barriers: RefCell::default(),
+            waiters: RefCell::default(),
             depth: Cell::new(0),
+            begun: Cell::new(false),
             silent: Cell::new(0),
             next: Cell::new(1000),
             failed: RefCell::default(),
             more_failed: Cell::new(0),
             skipped: Cell::new(0),
             armed: RefCell::default(),
+            kills: RefCell::default(),
+            sweep: run.sweep.clone(),
+            chosen: run.tasks.clone(),
+            variant,
             scenario,
             ns,
             this: this.clone(),
@@ -146,6 +159,18 @@ impl World {
     /// The scenario.
     pub fn scenario(&self) -> &Scenario {
         &self.scenario
+    }
+    /// Whether there is this task.
+    pub(crate) fn has_task(&self, index: usize) -> bool {
+        self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&index))
+    }
+    /// Whether what happens now is part of the story.
+    pub fn is_shown(&self) -> bool {
+        match self.scenario.timeline {
+            Shown::All => true,
+            Shown::Tasks => self.begun.get(),
+            Shown::Nothing => false,
+        }
     }
     /// The network-namespace subsystem of the run.
     pub fn ns(&self) -> &Rc<NetNs> {
@@ -239,43 +264,12 @@ impl World {
         (self.failed.borrow().clone(), self.more_failed.get())
     }
 
-    pub(crate) fn arm(
-        &self,
-        step: Option<u32>,
-        index: usize,
-        kind: Option<&str>,
-        nth: u64,
-        times: Option<u64>,
-    ) {
-        if self.armed.borrow().len() >= MAX_ARMED {
-            return self.fail(step, format!("more than {MAX_ARMED} failures are armed"));
-        }
-        self.k().faults.borrow_mut().arm(kind, nth, times);
-        let kind = kind.unwrap_or("any").to_owned();
-        self.armed.borrow_mut().push(Armed { step, index, kind, fired: 0, live: true });
-    }
-    /// Disarms all failures; how often they have fired is kept.
-    pub(crate) fn disarm(&self) {
-        let fired = self.armed();
-        *self.armed.borrow_mut() = fired.into_iter().map(|armed| Armed { live: false, ..armed }).collect();
-        self.k().faults.borrow_mut().clear();
-    }
-    /// All failures that were armed, in order.
-    pub(crate) fn armed(&self) -> Vec<Armed> {
-        let mut all = self.armed.borrow().clone();
-        let faults = self.k().faults.borrow();
-        for (armed, (_, fired)) in all.iter_mut().filter(|armed| armed.live).zip(faults.fired()) {
-            armed.fired = fired;
-        }
-        all
-    }
-
     /// Whether a value is what was expected. `me` is `self`.
     pub(crate) fn is_expected(&self, expected: &Expected, value: Value, me: Option<NetPtr>) -> bool {
         match (expected, value) {
             (Expected::Any, _) | (Expected::Null, Value::Null) => true,
             (Expected::Bool(expected), Value::Bool(value)) => *expected == value,
-            (Expected::Bool(true), value) => matches!(value, Value::Net(_)),
+            (Expected::Bool(true), value) => matches!(value, Value::Net(_) | Value::Object(_)),
             (Expected::Bool(false), value) => matches!(value, Value::Null | Value::Error(_)),
             (Expected::Number(expected), Value::Number(value)) => *expected == value,
             (Expected::Number(expected), Value::Error(error)) => *expected == i64::from(error),
@@ -310,6 +304,7 @@ impl World {
                 format!("{}, freed", self.net_text(net))
             }
             Value::Net(net) => self.net_text(net),
+            Value::Object(addr) => self.ns.describe(addr),
         }
     }
 }

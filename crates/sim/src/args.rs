@@ -102,6 +102,10 @@ pub(crate) struct RunArguments {
     /// are not judged then.
     #[arg(long, value_name = "TEXT")]
     pub(crate) schedule: Option<String>,
+    /// Lets the n-th allocation fail: of the run's sweep, or without one of all that tasks make. Expectations are not
+    /// judged then.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fail_nth: Option<u64>,
     /// Ends an execution after so many operations, instead of as the scenario says.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_steps: Option<u64>,

@@ -26,7 +26,7 @@ pub(crate) enum What {
     Codes,
     /// Fixes of later kernels.
     Patches,
-    /// Pernet operations that are there without being scripted.
+    /// Pernet operations that are there without being scripted: the kernel's own, and the library.
     Subsystems,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn list(what: What, path: &str, out: &mut Out) -> Result<Code, Stop> 
             owned(all.map(|(code, text)| (*code, first_sentence(text))))
         }
         What::Patches => owned(scenario::patches()),
-        What::Subsystems => owned(scenario::SUBSYSTEMS.iter().copied()),
+        What::Subsystems => scenario::subsystems().map(|(name, words)| (name.to_owned(), words)).collect(),
     };
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, words) in rows {

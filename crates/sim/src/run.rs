@@ -57,7 +57,7 @@ impl<'a> Session<'a> {
     fn new(arguments: &'a RunArguments, detailed: bool) -> Self {
         let schedule = arguments.schedule.clone().map(Decider::Schedule);
         let decider = arguments.seed.map(Decider::Seed).or(schedule);
-        let options = RunOptions { decider, max_steps: arguments.max_steps };
+        let options = RunOptions { decider, max_steps: arguments.max_steps, fail_nth: arguments.fail_nth };
         let code = Code::Clean;
         Session { arguments, options, detailed, code, scenarios: 0, runs: 0, failed: 0, invalid: 0 }
     }
@@ -83,13 +83,12 @@ impl<'a> Session<'a> {
             let mut timeline = self.timeline(loaded);
             let report =
                 lab.run(run, &self.options, &mut timeline, Timeline::in_words).map_err(Stop::usage)?;
-            let verdict =
-                Verdict::of(lab.bus(), &report, self.options.decider.is_some(), self.arguments, loaded);
+            let verdict = Verdict::of(lab.bus(), &report, !report.judged, self.arguments, loaded);
             self.code = self.code.max(verdict.code);
             match self.arguments.message_format {
                 Format::Json => Self::json(loaded, &lab, &report, &verdict, out)?,
                 Format::Human if self.detailed => {
-                    human::run(loaded, &lab, &report, &timeline, &verdict, out)?;
+                    human::run(loaded, &lab, &report, &timeline, &verdict, self.arguments.verbose, out)?;
                 }
                 Format::Human => {}
             }
@@ -146,6 +145,7 @@ impl<'a> Session<'a> {
             recorded: &report.recorded,
             findings: report.findings.iter().map(|found| found.finding.code()).collect(),
             failures: verdict.failures.clone(),
+            sweep: report.sweep.as_ref().map(ToString::to_string),
             replay: &verdict.replay,
             end_state: end_state.lines().collect(),
         }))

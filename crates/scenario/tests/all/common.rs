@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Runs scenarios on the simulated machine.
 
-use std::{cell::RefCell, collections::BTreeSet, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use machine::{Choice, Driver as MachineDriver, Effect, Event, What};
+use machine::{Choice, Driver as MachineDriver, Event, What};
 use machine_sim::{Checks, Config, First, Outcome, Preempt, Schedule, Seeded, Sim};
-use scenario::{AfterSetup, Driver, EndState, Failure, Run, Scenario, Source, World};
+use scenario::{AfterSetup, Driver, EndState, Failure, Run, Scenario, Source, Tally, World};
 
 /// What happened in a run.
 #[derive(Debug)]
@@ -37,8 +37,7 @@ pub(crate) fn good(text: &str) -> Arc<Scenario> {
 struct Watch<'a> {
     inner: Box<dyn MachineDriver + 'a>,
     world: Rc<RefCell<Option<Rc<World>>>>,
-    functions: BTreeSet<&'static str>,
-    events: Vec<String>,
+    tally: Tally,
 }
 
 impl MachineDriver for Watch<'_> {
@@ -48,11 +47,8 @@ impl MachineDriver for Watch<'_> {
     fn happened(&mut self, event: &Event) {
         self.inner.happened(event);
         let What::Effect(effect) = event.what else { return };
-        if let Effect::Enter(function, _) = effect {
-            self.functions.insert(function.name);
-        }
         if let Some(world) = self.world.borrow().as_ref() {
-            self.events.extend(scenario::event_text(world, &effect));
+            self.tally.happens(world, &effect);
         }
     }
 }
@@ -90,9 +86,9 @@ pub(crate) fn run(scenario: &Arc<Scenario>, run: &Run) -> Happened {
             }
         }
     };
-    let mut watch = Watch { inner, world: slot.clone(), functions: BTreeSet::new(), events: Vec::new() };
+    let mut watch = Watch { inner, world: slot.clone(), tally: Tally::of(run) };
     let outcome = sim.run(&mut watch, |bus| {
-        let started = scenario::start(scenario, run, &bus);
+        let started = scenario::start(scenario, run, scenario::Variant::Whole, &bus);
         *slot.borrow_mut() = Some(started.world);
         started.main
     });
@@ -105,7 +101,7 @@ pub(crate) fn run(scenario: &Arc<Scenario>, run: &Run) -> Happened {
     };
     let world = slot.borrow().clone().expect("started");
     let codes: Vec<&str> = sim.findings().iter().map(machine::Finding::code).collect();
-    let failures = scenario.judge(run, &world, &codes, &outcome, &watch.functions, &watch.events);
+    let failures = scenario.judge(run, &world, &codes, &outcome, &watch.tally);
     Happened {
         outcome,
         findings: sim.findings().iter().map(ToString::to_string).collect(),

@@ -171,7 +171,16 @@ fn cases() -> Vec<(&'static str, String)> {
             )),
         ),
         ("S033 cpu", with("  \"machine\": {\"cpus\": 2},\n  \"tasks\": [{\"name\": \"t\", \"cpu\": 2}]")),
-        ("S034 context", with("  \"tasks\": [{\"name\": \"t\", \"context\": \"softirq\"}]")),
+        (
+            "S034 context",
+            with(
+                r#"  "tasks": [
+    {"name": "t", "context": "softirq", "uid": 7},
+    {"name": "u", "context": "softirq", "cpu": 0, "steps": [
+      {"unshare": {}}, {"rcu_read": {"steps": [
+        {"exit": {}}, {"exit": {"pid": 1}}]}}]}]"#,
+            ),
+        ),
         ("S035 patch", with("  \"patches\": [\"get_live_net_by_di\"]")),
         ("S036 no runs", with("  \"runs\": []")),
         (
@@ -185,6 +194,122 @@ fn cases() -> Vec<(&'static str, String)> {
                 r#"  "tasks": [{"name": "put"}],
   "runs": [{"schedule": ["pat until __put_net", "put*0"]}]"#,
             ),
+        ),
+        (
+            "S041 events and counts",
+            with(
+                r#"  "runs": [{
+    "events": ["works_start", "cleanup_net"],
+    "counts": {
+      "fre net": 1
+    }
+  }]"#,
+            ),
+        ),
+        ("S043 count", with("  \"runs\": [{\"counts\": {\"free net\": {\"at_least\": 2, \"at_most\": 1}}}]")),
+        (
+            "S015 too many copies",
+            with(
+                r#"  "tasks": [
+    {"name": "a", "copies": 4000, "steps": [{"put_net": {"net": "x"}}]},
+    {"name": "b", "copies": 97}]"#,
+            ),
+        ),
+        (
+            "S015 too many steps in copies",
+            with(&format!(
+                "  \"tasks\": [{{\"name\": \"a\", \"copies\": 4096, \"steps\": [\n    {{\"rcu_read\": \
+                 {{\"steps\": [{}]}}}}\n  ]}}]",
+                ["{\"rcu_barrier\": {}}"; 250].join(",\n    ")
+            )),
+        ),
+        (
+            "S020 in a copy, once",
+            with(r#"  "tasks": [{"name": "a", "copies": 3, "steps": [{"put_net": {"net": "x"}}]}]"#),
+        ),
+        ("S008 time", steps(r#"{"delay": {"time": "10 ms"}}"#)),
+        ("S008 a long time", steps(r#"{"delay": {"time": "2000000s"}}"#)),
+        (
+            "S044 module",
+            with(
+                r#"  "modules": {"nf_ftp": {}},
+  "setup": [{"load_module": {"module": "nf_ftpp"}}]"#,
+            ),
+        ),
+        (
+            "S045 not of this subsystem",
+            with(
+                r#"  "pernet": {"table": {"library": "sysctl"}, "own": {}},
+  "setup": [
+    {"dev_hold": {"net": "init_net", "ops": "table"}},
+    {"dev_put": {"net": "init_net", "ops": "own"}},
+    {"netif_receive_skb": {"net": "init_net", "ops": "table"}},
+    {"nf_conntrack_helper_unregister": {"ops": "table"}}
+  ]"#,
+            ),
+        ),
+        (
+            "S046 barrier",
+            with(
+                r#"  "tasks": [
+    {"name": "a", "steps": [{"barrier": {"name": "go", "tasks": 2}}]},
+    {"name": "b", "steps": [{"barrier": {"name": "go", "tasks": 3}}]}]"#,
+            ),
+        ),
+        (
+            "S047 library",
+            with(
+                r#"  "pernet": {
+    "a": {"library": "loopbak"},
+    "b": {"library": "loopback", "size": 8, "exit": []},
+    "c": {"library": "netfilter-hook"},
+    "d": {"library": "netfilter-hook", "uses": "nobody"},
+    "e": {"library": "slow-batch"},
+    "f": {"library": "sysctl", "time": "1ms", "uses": "a"},
+    "g": {"uses": "a", "time": 1}
+  }"#,
+            ),
+        ),
+        (
+            "S048 two modules",
+            with(
+                r#"  "pernet": {"a": {}},
+  "modules": {
+    "m": {"subsys": ["a"]},
+    "n": {"device": ["a"]}
+  }"#,
+            ),
+        ),
+        (
+            "S049 faults",
+            with(
+                r#"  "tasks": [{"name": "t"}],
+  "faults": [
+    {"nth": 2},
+    {"alloc": "net", "kill": "t", "enter": "setup_net"},
+    {"kill": "t", "enter": "setup_net", "times": 2},
+    {"kill": "t"},
+    {"kill": "u", "enter": "setup_net"}
+  ]"#,
+            ),
+        ),
+        (
+            "S021 a run without its task",
+            with(
+                r#"  "tasks": [{"name": "put", "copies": 2}],
+  "runs": [{"tasks": ["put", "put-2", "puts"]}]"#,
+            ),
+        ),
+        ("S049 work without an end", steps(r#"{"delay_work": {}}, {"delay_work": {"time": 1}}"#)),
+        ("S028 a sweep", with("  \"runs\": [{\"sweep\": {\"alloc\": \"nett\"}}]")),
+        (
+            "S008 where a sweep begins",
+            with("  \"runs\": [{\"sweep\": {\"alloc\": \"net\", \"from\": \"boot\"}}]"),
+        ),
+        ("S008 a count that is none", with("  \"runs\": [{\"counts\": {\"free net\": \"once\"}}]")),
+        (
+            "S006 a count with a strange field",
+            with("  \"runs\": [{\"counts\": {\"free net\": {\"least\": 1}}}]"),
         ),
         (
             "S039 names in a schedule",

@@ -4,7 +4,11 @@
 mod common;
 mod diagnostics;
 mod documentation;
+mod faults;
 mod places;
+mod random;
 mod robust;
 mod runs;
 mod schema;
+mod subsystems;
+mod tasks;

@@ -34,7 +34,7 @@ fn found(text: &str) -> Vec<(String, String, i32)> {
     let mut watch = Watch { steps: StepWatch::default(), found: Vec::new() };
     let world: Rc<RefCell<Option<Rc<World>>>> = Rc::default();
     sim.run(&mut watch, |bus| {
-        let started = scenario::start(&scenario, &scenario.runs[0], &bus);
+        let started = scenario::start(&scenario, &scenario.runs[0], scenario::Variant::Whole, &bus);
         *world.borrow_mut() = Some(started.world);
         started.main
     });

@@ -14,6 +14,9 @@ fn the_reference_is_complete() {
     for step in scenario::STEPS {
         assert!(page.contains(&format!("`{step}`")), "{step}");
     }
+    for subsystem in scenario::SUBSYSTEMS {
+        assert!(page.contains(&format!("`{}`", subsystem.name)), "{}", subsystem.name);
+    }
     let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
     assert_eq!(failures(example.expect("an example")), Vec::<String>::new());
 }
@@ -351,7 +354,7 @@ fn a_run_leaves_nothing_behind() {
     let mut sim = machine_sim::Sim::new(crate::common::config(&scenario));
     let mut world = None;
     sim.run(&mut machine_sim::First, |bus| {
-        let started = scenario::start(&scenario, &scenario.runs[0], &bus);
+        let started = scenario::start(&scenario, &scenario.runs[0], scenario::Variant::Whole, &bus);
         world = Some(started.world);
         started.main
     });
@@ -360,6 +363,29 @@ fn a_run_leaves_nothing_behind() {
     drop(world);
     sim.run(&mut machine_sim::First, |_| async {});
     assert!(left.upgrade().is_none());
+}
+
+#[test]
+fn counts_of_events() {
+    let dies = r#""setup": [{"copy_net_ns": {"as": "a"}}, {"copy_net_ns": {"as": "b"}}, {"put_net": {"net": "a"}},
+        {"put_net": {"net": "b"}}, {"flush_netns_wq": {}}],
+        "runs": [{"counts": COUNTS}]"#;
+    clean(&dies.replace(
+        "COUNTS",
+        r#"{"enter cleanup_net": 1, "free net": 2, "free net 1": {"at_least": 1}, "overrun": 0,
+            "alloc net": {"at_least": 1, "at_most": 2}, "free ne": 0, "queue_work": 2, "queue_work true": 1}"#,
+    ));
+    let wrong = r#"{"enter cleanup_net": 2, "free net": {"at_most": 1}, "alloc net": {"at_least": 3},
+        "queue_work": {"at_least": 3, "at_most": 4}}"#;
+    assert_eq!(
+        failures(&with(&dies.replace("COUNTS", wrong))),
+        [
+            "default: `enter cleanup_net` was expected 2 times, and happened once",
+            "default: `free net` was expected at most once, and happened 2 times",
+            "default: `alloc net` was expected at least 3 times, and happened 2 times",
+            "default: `queue_work` was expected from 3 to 4 times, and happened 2 times",
+        ]
+    );
 }
 
 #[test]

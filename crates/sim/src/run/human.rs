@@ -14,6 +14,8 @@ use crate::{
 /// What people read has so many columns; a timeline may need some more.
 const WIDTH: usize = 100;
 const TIMELINE_WIDTH: usize = 120;
+/// So many lines of what is left are shown where not everything is.
+const END_LINES: usize = 60;
 
 /// What a scenario is about.
 pub(crate) fn title(loaded: &Loaded, out: &mut Out) -> Result<(), Stop> {
@@ -51,6 +53,7 @@ pub(crate) fn run(
     report: &RunReport,
     timeline: &Timeline,
     verdict: &Verdict,
+    is_verbose: bool,
     out: &mut Out,
 ) -> Result<(), Stop> {
     let paint = out.paint;
@@ -66,8 +69,17 @@ pub(crate) fn run(
     out.line("")?;
     findings(loaded, lab, report, out)?;
     out.line(&paint.heading("At the end:"))?;
-    for line in report.end_state.to_string().lines() {
-        out.line(&format!("  {line}"))?;
+    let end_state = report.end_state.to_string();
+    let lines: Vec<&str> = end_state.lines().collect();
+    let is_long = lines.len() > END_LINES && !is_verbose;
+    let (first, last) = if is_long { (END_LINES / 2, lines.len() - END_LINES / 2) } else { (0, 0) };
+    for (at, line) in lines.iter().enumerate() {
+        if at == first && first < last {
+            out.line(&format!("  ... {} more are left out here ...", last - first))?;
+        }
+        if !(first..last).contains(&at) {
+            out.line(&format!("  {line}"))?;
+        }
     }
     out.line("")?;
     verdict_line(report, verdict, out)
@@ -106,6 +118,9 @@ fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<
         decider(&report.decider),
         report.hash,
     ))?;
+    if let Some(sweep) = &report.sweep {
+        out.line(&indented(&format!("sweep: {sweep}"), 7))?;
+    }
     if let Decider::Schedule(schedule) = &report.decider {
         let items = schedule.split([',', '\n', ';']).map(str::trim).filter(|item| !item.is_empty());
         let items: Vec<&str> = items.collect();

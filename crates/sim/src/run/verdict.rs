@@ -96,6 +96,9 @@ fn replay(report: &RunReport, arguments: &RunArguments, loaded: &Loaded) -> Stri
             Decider::Schedule(schedule) => command.push_str(&format!(" --schedule {}", quoted(schedule))),
         }
     }
+    if let Some(nth) = arguments.fail_nth {
+        command.push_str(&format!(" --fail-nth {nth}"));
+    }
     if let Some(max_steps) = arguments.max_steps {
         command.push_str(&format!(" --max-steps {max_steps}"));
     }

@@ -18,6 +18,8 @@ fn clean() {
     assert_eq!(code(&["run", "scenarios/boot.json"]), 0);
     assert_eq!(code(&["check", "scenarios"]), 0);
     assert_eq!(code(&["list"]), 0);
+    assert_eq!(code(&["list", "subsystems"]), 0);
+    assert!(sim(&["list", "subsystems"]).stdout.contains("\nstuck-device "), "every one has a line");
     assert_eq!(code(&["coverage"]), 0);
     assert_eq!(code(&["explain", "kasan-use-after-free"]), 0);
     assert_eq!(code(&["explain", "S006"]), 0);
@@ -39,6 +41,24 @@ fn findings_are_expected_only_where_the_scenario_decides() {
     let schedule = "put, lookup until put_net, kworker/netns, lookup";
     let called = sim(&["run", RACE, "--run", "v4.11", "--schedule", schedule]);
     assert_eq!(called.code, Some(1), "{}", called.stdout);
+}
+
+#[test]
+fn a_sweep_has_a_line_and_can_be_taken_apart() {
+    let path = "scenarios/unshare-every-allocation-fails.json";
+    let called = sim(&["run", path]);
+    assert!(
+        called.stdout.contains("\n       sweep: 9 allocation failures, all undone\n"),
+        "{}",
+        called.stdout
+    );
+    let called = sim(&["run", path, "--message-format", "json"]);
+    assert!(called.stdout.contains("\"sweep\":\"9 allocation failures, all undone\""), "{}", called.stdout);
+    let called = sim(&["run", path, "--fail-nth", "3"]);
+    assert_eq!(called.code, Some(0), "{}", called.stdout);
+    assert!(called.stdout.contains("alloc_failed") || called.stdout.contains("fails"), "{}", called.stdout);
+    assert!(called.stdout.contains("--run sweep --fail-nth 3"), "{}", called.stdout);
+    assert_eq!(code(&["run", path, "--fail-nth", "0"]), 2);
 }
 
 #[test]

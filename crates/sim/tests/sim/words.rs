@@ -22,6 +22,7 @@ fn lists_have_a_line_for_each_word() {
         ("codes", "kasan-use-after-free "),
         ("patches", "get_live_net_by_id "),
         ("subsystems", "net_ns_ops "),
+        ("subsystems", "loopback "),
         ("scenarios", "create-destroy "),
     ] {
         let text = good(&["list", what]);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The loopback device of every namespace; drivers/net/loopback.c, and `default_device_exit_batch()` of
+//! net/core/dev.c
+
+use std::rc::Rc;
+
+use kernel::{ENOMEM, Pointer, function};
+
+use super::{Links, Subsystem, Uses, exit, init, netdevice::NetDevicePtr};
+use crate::{NetNs, net::NetPtr};
+
+pub(super) const LOOPBACK: Subsystem = Subsystem {
+    name: "loopback",
+    about: "registers a device in init; exit unregisters it, and waits until nobody refers to it",
+    stands_for: "drivers/net/loopback.c",
+    size: 8,
+    uses: Uses::Nothing,
+    has_device: true,
+    receives: false,
+    takes_time: false,
+    methods: |links, methods| {
+        methods.init = init(links, loopback_net_init);
+        methods.exit = exit(links, loopback_net_exit);
+    },
+};
+
+pub(super) async fn loopback_net_init(ns: Rc<NetNs>, net: NetPtr, links: Rc<Links>) -> i32 {
+    let k = &ns.k;
+    let _f = k.enter(function!("loopback_net_init"), net.addr().to_value());
+    let Some(dev) = ns.register_netdev().await else { return ENOMEM.negated() };
+    // C has a pointer of its own for it in struct net: loopback_dev.
+    links.data(&ns, net).await.slot(0).write(k, dev.addr()).await;
+    0
+}
+
+pub(super) async fn loopback_net_exit(ns: Rc<NetNs>, net: NetPtr, links: Rc<Links>) {
+    let k = &ns.k;
+    let _f = k.enter(function!("default_device_exit"), net.addr().to_value());
+    let dev = links.data(&ns, net).await.slot(0).read(k).await;
+    ns.unregister_netdev(NetDevicePtr::at(dev)).await;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Network devices, as far as the life of a namespace depends on them; net/core/dev.c
+
+use kernel::{Atomic, Completion, Gfp, Plain, Pointer, function, object};
+
+use crate::{NetNs, net::NetPtr, pernet::PernetOpsPtr};
+
+/// `NETREG_REGISTERED`
+const NETREG_REGISTERED: i32 = 1;
+/// `NETREG_UNREGISTERING`
+const NETREG_UNREGISTERING: i32 = 2;
+
+object! {
+    /// `struct net_device *`
+    pub(super) struct NetDevicePtr("struct net_device", "net_device", "kmalloc") {
+        /// The sum of the per-CPU counts.
+        pcpu_refcnt: Atomic,
+        /// How far it is between registration and removal. Under rtnl_mutex.
+        reg_state: Plain<i32>,
+        /// Signalled when the last reference is put.
+        released: Completion,
+    }
+}
+
+impl NetNs {
+    /// `alloc_netdev()` and `register_netdev()`: a device in a namespace, or NULL. Process context; sleeps.
+    pub(super) async fn register_netdev(&self) -> Option<NetDevicePtr> {
+        let k = &self.k;
+        let _f = k.enter(function!("register_netdev"), 0);
+        let dev = k.kzalloc::<NetDevicePtr>("net_device", Gfp::Kernel).await?;
+        self.rtnl_lock().await;
+        dev.pcpu_refcnt().set(k, 1).await;
+        dev.reg_state().write(k, NETREG_REGISTERED).await;
+        self.rtnl_unlock().await;
+        Some(dev)
+    }
+
+    /// `unregister_netdev()` and `free_netdev()`. Waits until nobody has a reference any more, without rtnl_mutex:
+    /// that is `netdev_run_todo()`. Process context; sleeps.
+    pub(super) async fn unregister_netdev(&self, dev: NetDevicePtr) {
+        let k = &self.k;
+        let _f = k.enter(function!("unregister_netdev"), dev.addr().to_value());
+        self.rtnl_lock().await;
+        dev.reg_state().write(k, NETREG_UNREGISTERING).await;
+        k.synchronize_rcu().await; // synchronize_net()
+        self.put_netdev(dev).await;
+        self.rtnl_unlock().await;
+        self.netdev_wait_allrefs(dev).await;
+        k.kfree(dev.addr());
+    }
+
+    /// `netdev_wait_allrefs()`. C looks every 250 ms, and complains every 10 s that it is `waiting for lo to become
+    /// free`; here the last put wakes it. Process context; sleeps.
+    async fn netdev_wait_allrefs(&self, dev: NetDevicePtr) {
+        let k = &self.k;
+        let _f = k.enter(function!("netdev_wait_allrefs"), dev.addr().to_value());
+        while dev.pcpu_refcnt().read(k).await != 0 {
+            dev.released().wait(k).await;
+        }
+    }
+
+    async fn put_netdev(&self, dev: NetDevicePtr) {
+        if dev.pcpu_refcnt().dec_and_test(&self.k).await {
+            dev.released().complete(&self.k);
+        }
+    }
+
+    /// `dev_hold()`: a reference to the device that a subsystem has in a namespace. Any context; the caller keeps
+    /// the device registered.
+    pub async fn dev_hold(&self, ops: PernetOpsPtr, net: NetPtr) {
+        let _f = self.k.enter(function!("dev_hold"), net.addr().to_value());
+        if let Some(dev) = self.device_of(ops, net).await {
+            dev.pcpu_refcnt().inc(&self.k).await;
+        }
+    }
+    /// `dev_put()`. Any context.
+    pub async fn dev_put(&self, ops: PernetOpsPtr, net: NetPtr) {
+        let _f = self.k.enter(function!("dev_put"), net.addr().to_value());
+        if let Some(dev) = self.device_of(ops, net).await {
+            self.put_netdev(dev).await;
+        }
+    }
+    /// The device that a subsystem has in a namespace, if it has one.
+    async fn device_of(&self, ops: PernetOpsPtr, net: NetPtr) -> Option<NetDevicePtr> {
+        let data = self.data_of(ops, net).await;
+        if data.is_null() {
+            return None;
+        }
+        let dev = data.slot(0).read(&self.k).await;
+        (!dev.is_null()).then(|| NetDevicePtr::at(dev))
+    }
+}

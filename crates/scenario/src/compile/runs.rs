@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Runs, and what they expect, with everything looked up that is referred to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netns::Patch;
+
+use crate::{
+    check::{Checker, Kind},
+    diagnostic::{Diagnostic, list_of, similar},
+    event_forms,
+    format::{EndText, OutcomeText, RunText, Text},
+    functions,
+    scenario::{Driver, ExpectedEnd, Outcome, Run, Sweep},
+    schedule,
+    source::Seg,
+    tally::ExpectedCount,
+    values::{Check, Count},
+};
+
+/// What machines call findings; `machine::Finding::code`.
+pub(crate) const FINDINGS: &[&str] = &[
+    "kasan-use-after-free",
+    "kasan-double-free",
+    "kasan-invalid-free",
+    "kasan-out-of-bounds",
+    "kcsan-data-race",
+    "kcsan-unordered-free",
+    "deadlock",
+    "bad-unlock",
+    "sleep-in-atomic",
+    "warning",
+    "null-dereference",
+    "list-poison",
+    "wild-pointer",
+    "type-confusion",
+    "bug-on",
+    "panic",
+    "endless-loop",
+    "out-of-memory",
+];
+
+fn patches(cx: &mut Checker<'_>, names: &[String]) -> Vec<Patch> {
+    let mut all = Vec::new();
+    cx.within([Seg::Key("patches")], |cx| {
+        for (index, name) in names.iter().enumerate() {
+            if cx.is_full() {
+                break;
+            }
+            match Patch::from_name(name) {
+                Some(patch) => all.push(patch),
+                None => cx.within([Seg::Index(index)], |cx| {
+                    let known = || Patch::ALL.iter().map(|patch| patch.name());
+                    let message = format!("there is no patch `{}`", name.escape_debug());
+                    let help = match similar(name, known()) {
+                        Some(meant) => format!("did you mean `{meant}`?"),
+                        None => format!("known are {}", list_of(known())),
+                    };
+                    cx.report(Diagnostic::new("S035", message).help(help), "unknown patch");
+                }),
+            }
+        }
+    });
+    all
+}
+
+pub(super) fn runs(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Run> {
+    let default_patches = patches(cx, &text.patches);
+    let Some(texts) = text.runs.take() else {
+        return vec![Run {
+            name: "default".to_owned(),
+            driver: Driver::First,
+            tasks: None,
+            sweep: None,
+            patches: default_patches,
+            findings: Vec::new(),
+            outcome: Outcome::Done,
+            functions: Vec::new(),
+            events: Vec::new(),
+            counts: Vec::new(),
+            end: ExpectedEnd::default(),
+        }];
+    };
+    if texts.0.is_empty() {
+        let diagnostic = Diagnostic::new("S036", "there are no runs");
+        let diagnostic =
+            diagnostic.help("without `runs`, there is one that preempts nobody and expects no finding");
+        cx.within([Seg::Key("runs")], |cx| cx.report(diagnostic, "empty"));
+    }
+    let mut runs: Vec<Run> = Vec::new();
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, run) in texts.0.into_iter().enumerate() {
+        let name = run.name.clone().unwrap_or_else(|| match index {
+            0 => "default".to_owned(),
+            _ => format!("run-{}", index + 1),
+        });
+        cx.within([Seg::Key("runs"), Seg::Index(index)], |cx| {
+            if let Some(&first) = names.get(&name) {
+                let label =
+                    cx.label_of(&[Seg::Key("runs"), Seg::Index(first), Seg::Key("name")], "first here");
+                let message = format!("there are two runs `{}`", name.escape_debug());
+                let diagnostic = Diagnostic::new("S014", message).label(label);
+                cx.within([Seg::Key("name")], |cx| cx.report(diagnostic, "once more"));
+            }
+            names.entry(name.clone()).or_insert(index);
+            runs.push(one_run(cx, name, run, &default_patches));
+        });
+    }
+    runs
+}
+
+fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[Patch]) -> Run {
+    if run.seed.is_some() && run.schedule.is_some() {
+        let diagnostic = Diagnostic::new("S037", "a run has a seed or a schedule, not both");
+        cx.within([Seg::Key("seed")], |cx| cx.report_key(diagnostic, "and a schedule"));
+    }
+    check_expectations(cx, &run);
+    let driver = match (run.seed, run.schedule) {
+        (Some(seed), _) => Driver::Seed(seed.0),
+        (None, Some(lines)) => {
+            let items: usize = lines.0.iter().map(|line| schedule::items(line).count()).sum();
+            if items > schedule::MAX_ITEMS {
+                let message = format!("the schedule has {items} items; it may have {}", schedule::MAX_ITEMS);
+                cx.within([Seg::Key("schedule")], |cx| {
+                    cx.report(Diagnostic::new("S015", message), "too many")
+                });
+            }
+            for (index, line) in lines.0.iter().enumerate() {
+                check_schedule(cx, line, (lines.0.len() > 1).then_some(index));
+            }
+            Driver::Schedule(lines.0.join(", "))
+        }
+        (None, None) => Driver::First,
+    };
+    for (index, code) in run.findings.iter().enumerate() {
+        if !FINDINGS.contains(&code.as_str()) && !cx.is_full() {
+            cx.within([Seg::Key("findings"), Seg::Index(index)], |cx| {
+                let message = format!("there is no kind of findings `{}`", code.escape_debug());
+                let help = match similar(code, FINDINGS.iter().copied()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("the kinds are {}", FINDINGS.join(", ")),
+                };
+                cx.report(Diagnostic::new("S038", message).help(help), "unknown kind");
+            });
+        }
+    }
+    let patches = match &run.patches {
+        Some(names) => patches(cx, names),
+        None => default_patches.to_vec(),
+    };
+    let mut end = ExpectedEnd::default();
+    if let Some(text) = run.end {
+        cx.within([Seg::Key("end")], |cx| end = expected_end(cx, text));
+    }
+    let outcome = match run.outcome {
+        OutcomeText::Done => Outcome::Done,
+        OutcomeText::Deadlock => Outcome::Deadlock,
+        OutcomeText::Panic => Outcome::Panic,
+        OutcomeText::Stopped => Outcome::Stopped,
+    };
+    let count = |(event, count): (String, Count)| ExpectedCount {
+        event,
+        at_least: count.at_least,
+        at_most: count.at_most,
+    };
+    let counts = run.counts.0.into_iter().map(count).collect();
+    let (findings, functions, events) = (run.findings, run.functions, run.events);
+    let sweep = run.sweep.map(|mut sweep| {
+        cx.within([Seg::Key("sweep"), Seg::Key("alloc")], |cx| sweep.alloc.resolve(cx));
+        Sweep { kind: sweep.alloc, from: sweep.from }
+    });
+    let tasks = run.tasks.map(|names| chosen_tasks(cx, &names));
+    Run { name, driver, tasks, sweep, patches, findings, outcome, functions, events, counts, end }
+}
+
+/// The places of tasks. The name of a task that has copies stands for all of them.
+fn chosen_tasks(cx: &mut Checker<'_>, names: &[String]) -> BTreeSet<usize> {
+    let known = cx.names_of(Kind::Task);
+    let mut chosen = BTreeSet::new();
+    for (index, name) in names.iter().enumerate() {
+        let is_copy = |known: &&String| {
+            let copy = known.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('-'));
+            copy.is_some_and(|copy| copy.bytes().all(|digit| digit.is_ascii_digit()))
+        };
+        let copies: Vec<&String> = match known.contains(name) {
+            true => Vec::new(),
+            false => known.iter().filter(is_copy).collect(),
+        };
+        cx.within([Seg::Key("tasks"), Seg::Index(index)], |cx| {
+            if copies.is_empty() {
+                chosen.insert(cx.resolve(Kind::Task, name) as usize);
+            }
+            chosen.extend(
+                copies.into_iter().filter_map(|copy| cx.slot(Kind::Task, copy)).map(|slot| slot as usize),
+            );
+        });
+    }
+    chosen
+}
+
+fn check_schedule(cx: &mut Checker<'_>, line: &str, index: Option<usize>) {
+    let tasks = cx.names_of(Kind::Task);
+    let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
+    cx.within([Seg::Key("schedule")], |cx| {
+        for item in schedule::items(line) {
+            if cx.is_full() {
+                break;
+            }
+            let Some((message, help)) = schedule::complaint(item, &tasks) else { continue };
+            let diagnostic = Diagnostic::new("S039", message).maybe_help(help);
+            let at = index.map(Seg::Index);
+            let report = |cx: &mut Checker<'_>| cx.report_part(diagnostic.clone(), item, "in this item");
+            match at {
+                Some(at) => cx.within([at], report),
+                None => report(cx),
+            }
+        }
+    });
+}
+
+/// Functions and events are called as the kernel and the format call them.
+fn check_expectations(cx: &mut Checker<'_>, run: &RunText) {
+    for (index, name) in run.functions.iter().enumerate() {
+        cx.within([Seg::Key("functions"), Seg::Index(index)], |cx| check_function(cx, name));
+    }
+    for (index, event) in run.events.iter().enumerate() {
+        if cx.is_full() {
+            break;
+        }
+        if let Some((message, help)) = event_forms::complaint(cx, event) {
+            cx.within([Seg::Key("events"), Seg::Index(index)], |cx| {
+                cx.report(Diagnostic::new("S041", message).help(help), "can never happen");
+            });
+        }
+    }
+    for (event, count) in &run.counts.0 {
+        if cx.is_full() {
+            break;
+        }
+        let wrong = event_forms::complaint_of_beginning(cx, event);
+        cx.within([Seg::Key("counts"), Seg::Name(event.clone())], |cx| {
+            if let Some((message, help)) = wrong {
+                cx.report_key(Diagnostic::new("S041", message).help(help), "can never happen");
+            }
+            if count.at_most.is_some_and(|most| most < count.at_least) {
+                let diagnostic = Diagnostic::new("S043", "the count is never both at most and at least this");
+                cx.report(diagnostic, "nothing lies between");
+            }
+        });
+    }
+}
+
+/// There must be a function of this name.
+pub(super) fn check_function(cx: &mut Checker<'_>, name: &str) {
+    if let Some(help) = functions::help_for(name).filter(|_| !cx.is_full()) {
+        let message = format!("there is no kernel function `{}`", name.escape_debug());
+        cx.report(Diagnostic::new("S040", message).help(help), "unknown function");
+    }
+}
+
+fn expected_end(cx: &mut Checker<'_>, text: EndText) -> ExpectedEnd {
+    let mut end = ExpectedEnd {
+        namespaces: text.namespaces.map(|n| n.usize()),
+        callbacks: text.callbacks.map(|n| n.usize()),
+        cleanup_pending: text.cleanup_pending,
+        user_namespaces: text.user_namespaces.map(|n| n.usize()),
+        pernet: text.pernet,
+        ..ExpectedEnd::default()
+    };
+    for (name, table) in text.nsids.0 {
+        cx.within([Seg::Key("nsids"), Seg::Name(name.clone())], |cx| {
+            let net = cx.resolve(Kind::Net, &name);
+            let mut ids = BTreeMap::new();
+            for (id, peer) in table.0 {
+                cx.within([Seg::Name(id.clone())], |cx| {
+                    let slot = cx.resolve(Kind::Net, &peer);
+                    match id.parse::<i32>().ok().filter(|id| *id >= 0) {
+                        Some(id) => drop(ids.insert(id, (slot, peer))),
+                        None => {
+                            let message = format!("`{}` is no id", id.escape_debug());
+                            let help = "an id table is written `{\"0\": \"PEER\"}`";
+                            cx.report_key(Diagnostic::new("S013", message).help(help), "not a number from 0");
+                        }
+                    }
+                });
+            }
+            end.nsids.push((net, name, ids));
+        });
+    }
+    for (name, count) in text.ucounts.0 {
+        cx.within([Seg::Key("ucounts"), Seg::Name(name.clone())], |cx| {
+            let Some((ns, uid)) = name.split_once('/').and_then(|(ns, uid)| Some((ns, uid.parse().ok()?)))
+            else {
+                let message = format!("`{}` is no user of a user namespace", name.escape_debug());
+                let help = "write `USER_NAMESPACE/UID`: `init_user_ns/0`";
+                return cx.report_key(Diagnostic::new("S013", message).help(help), "not a user");
+            };
+            let index = match ns {
+                "init_user_ns" => None,
+                _ => Some(cx.resolve(Kind::UserNs, ns) as usize),
+            };
+            end.ucounts.push((index, ns.to_owned(), uid, count));
+        });
+    }
+    for (name, mut value) in text.results.0 {
+        cx.within([Seg::Key("results"), Seg::Name(name.clone())], |cx| {
+            let slot = cx.resolve_any(&name);
+            value.resolve(cx);
+            end.results.push((name, slot, value.value));
+        });
+    }
+    end
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Tasks, each of their copies, with everything looked up that is referred to.
+
+use super::user_ns;
+use crate::{
+    check::{Checker, MAX_STEPS},
+    diagnostic::Diagnostic,
+    format::{ContextText, TaskText},
+    scenario::Task,
+    source::Seg,
+};
+
+/// Tasks, copies counted.
+const MAX_TASKS: usize = 4096;
+
+/// A task, or a copy of one.
+#[derive(Debug)]
+pub(super) struct TaskCopy {
+    /// Its place in the list of tasks.
+    pub(super) index: usize,
+    /// Which copy it is, from 1; none if it is the only one.
+    pub(super) copy: Option<u32>,
+    pub(super) name: String,
+    pub(super) text: TaskText,
+}
+
+/// Every copy of every task: `NAME-1`, `NAME-2` ...
+pub(super) fn copies(cx: &mut Checker<'_>, tasks: Vec<TaskText>) -> Vec<TaskCopy> {
+    let mut all = Vec::new();
+    for (index, text) in tasks.into_iter().enumerate() {
+        let Some(copies) = text.copies else {
+            all.push(TaskCopy { index, copy: None, name: text.name.clone(), text });
+            continue;
+        };
+        let too_many = if all.len() + copies.usize() > MAX_TASKS {
+            Some(format!("there are more than {MAX_TASKS} tasks"))
+        } else if text.steps.count().saturating_mul(copies.usize()) > MAX_STEPS {
+            Some(format!("there are more than {MAX_STEPS} steps"))
+        } else {
+            None
+        };
+        if let Some(message) = too_many {
+            let diagnostic = Diagnostic::new("S015", message);
+            let path = [Seg::Key("tasks"), Seg::Index(index), Seg::Key("copies")];
+            cx.within(path, |cx| cx.report(diagnostic.help("copies count"), "too many"));
+            return all;
+        }
+        for copy in 1..=copies.u32() {
+            let name = format!("{}-{copy}", text.name);
+            all.push(TaskCopy { index, copy: Some(copy), name, text: text.clone() });
+        }
+    }
+    all
+}
+
+pub(super) fn tasks(cx: &mut Checker<'_>, copies: Vec<TaskCopy>, cpus: u32) -> Vec<Task> {
+    let mut all = Vec::new();
+    for TaskCopy { index, copy, name, text: task } in copies {
+        let mut of_task = None;
+        cx.within([Seg::Key("tasks"), Seg::Index(index)], |cx| {
+            cx.within_copy(copy, |cx| {
+                if let Some(cpu) = task.cpu.filter(|cpu| cpu.u32() >= cpus) {
+                    let message = format!("there is no CPU {}: the machine has {cpus}", cpu.0);
+                    let path = [Seg::Key("machine"), Seg::Key("cpus")];
+                    let declared = cx.label_of(&path, format!("CPUs 0 to {}", cpus - 1));
+                    let diagnostic = Diagnostic::new("S033", message).label(declared);
+                    cx.within([Seg::Key("cpu")], |cx| cx.report(diagnostic, "no such CPU"));
+                }
+                if task.context == ContextText::Softirq {
+                    check_softirq(cx, &task);
+                }
+                of_task = user_ns(cx, "user_ns", task.user_ns.as_deref());
+            });
+        });
+        all.push(Task {
+            name,
+            softirq: task.context == ContextText::Softirq,
+            cpu: task.cpu.map(|cpu| cpu.u32()),
+            uid: task.uid.map_or(0, |uid| uid.u32()),
+            user_ns: of_task,
+            cap_sys_admin: task.cap_sys_admin,
+            steps: task.steps,
+        });
+    }
+    all
+}
+
+/// A softirq runs on one CPU, for nobody.
+fn check_softirq(cx: &mut Checker<'_>, task: &TaskText) {
+    if task.cpu.is_none() {
+        let diagnostic = Diagnostic::new("S034", "a softirq runs on the CPU that raised it");
+        cx.within([Seg::Key("context")], |cx| cx.report(diagnostic.help("add `\"cpu\": 0`"), "on which?"));
+    }
+    for (key, is_given) in [("uid", task.uid.is_some()), ("user_ns", task.user_ns.is_some())] {
+        if is_given {
+            let diagnostic = Diagnostic::new("S034", format!("a softirq is no process, and has no `{key}`"));
+            cx.within([Seg::Key(key)], |cx| cx.report_key(diagnostic, "of whom?"));
+        }
+    }
+}
