@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Sections in which a CPU is not taken away, and giving it up; include/linux/preempt.h, bottom_half.h, irqflags.h
+//! Sections in which a CPU is not taken away, and the way back to user mode; include/linux/preempt.h, bottom_half.h,
+//! irqflags.h
 //!
 //! The outermost end of a section is where what is pending runs, so it is awaited; it suspends only where
 //! [`Points::release`](machine::Points) asks for it.
@@ -55,15 +56,6 @@ impl Kernel {
         };
         if may_arrive {
             self.bus.step_at(Op::Interruptible, loc).await;
-        }
-    }
-    /// `schedule_timeout_uninterruptible()`: sleeps for `ns` nanoseconds of virtual time. Process context.
-    #[track_caller]
-    pub fn schedule_timeout(&self, ns: u64) -> impl Future<Output = ()> {
-        self.might_sleep_here("schedule_timeout");
-        let step = self.bus.step(Op::Sleep(ns));
-        async move {
-            step.await;
         }
     }
     /// Says that the task has returned to user mode, where its CPU is in a quiescent state. Process context.

@@ -167,7 +167,7 @@ pub enum Op {
     PreemptEnable,
     /// A place in a critical section where an interrupt may arrive; see [`crate::Points`].
     Interruptible,
-    /// `schedule_timeout()`: the CPU is given up for so many nanoseconds, and longer if none is free. Always possible
+    /// `msleep()`: the CPU is given up for so many nanoseconds, and longer if none is free. Always possible
     /// where time does not count.
     Sleep(u64),
     /// Never possible: an oops is an operation that is never answered.

@@ -24,7 +24,7 @@ pub fn standing(bus: &Bus, announced: Announced, is_ready: bool) -> String {
         Op::MightSleep(what) => format!("might_sleep of {what}"),
         Op::PreemptEnable => "the end of a section without preemption".to_owned(),
         Op::Interruptible => "a critical section".to_owned(),
-        Op::Sleep(ns) => format!("{ns} ns to pass (schedule_timeout)"),
+        Op::Sleep(ns) => format!("{ns} ns to pass (msleep)"),
         Op::Fault(_) => "nothing any more: it is dead".to_owned(),
     };
     match announced.op {
