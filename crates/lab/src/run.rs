@@ -9,9 +9,7 @@ use machine::{Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
 };
-use scenario::{
-    AfterSetup, EndState, Failure, MachineConfig, Run, Scenario, StepWatch, Sweep, Tally, Variant, World,
-};
+use scenario::{AfterSetup, EndState, Failure, Run, Scenario, StepWatch, Sweep, Tally, Variant, World};
 
 pub use self::sweep::SweepReport;
 /// What a machine's tasks speak to, for those who render.
@@ -92,7 +90,7 @@ pub struct Lab {
 impl Lab {
     /// A machine as the scenario describes it.
     pub fn new(scenario: Arc<Scenario>) -> Self {
-        let sim = Sim::new(config(&scenario.machine));
+        let sim = Sim::new(config(&scenario));
         Lab { scenario, sim }
     }
     /// The scenario.
@@ -168,7 +166,7 @@ impl Lab {
         watcher: &mut W,
         in_words: fn(&mut W, &str),
     ) -> Result<Execution, ScheduleError> {
-        let mut config = config(&self.scenario.machine);
+        let mut config = config(&self.scenario);
         config.max_steps = options.max_steps.unwrap_or(config.max_steps);
         self.sim.set_config(config);
         let decider = options.decider.as_ref().unwrap_or(&run.driver).clone();
@@ -358,7 +356,8 @@ impl<W: Driver> Driver for Watching<'_, W> {
 }
 
 /// The machine that a scenario describes.
-fn config(machine: &MachineConfig) -> Config {
+fn config(scenario: &Scenario) -> Config {
+    let machine = &scenario.machine;
     let preempt = match machine.preempt {
         scenario::Preempt::None => Preempt::None,
         scenario::Preempt::Voluntary => Preempt::Voluntary,
@@ -370,7 +369,11 @@ fn config(machine: &MachineConfig) -> Config {
         preempt,
         slab: machine.slab,
         checks: Checks { kasan: machine.kasan, kcsan: machine.kcsan },
-        points: Points { might_sleep: preempt == Preempt::Voluntary, ..Points::default() },
+        points: Points {
+            might_sleep: preempt == Preempt::Voluntary,
+            softirqs: scenario.has_softirqs(),
+            ..Points::default()
+        },
         stop_at_first: machine.stop_at_first,
         max_steps: machine.max_steps,
         max_tasks: MAX_TASKS,

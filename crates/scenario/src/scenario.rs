@@ -270,6 +270,10 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Whether it raises softirqs itself.
+    pub fn has_softirqs(&self) -> bool {
+        self.tasks.iter().any(|task| task.softirq)
+    }
     /// The text that it was read from.
     pub fn source(&self) -> &Source {
         &self.source
