@@ -14,6 +14,11 @@ impl TraceHash {
     /// Of the encoding.
     pub const VERSION: u32 = 2;
 
+    /// Adds when the next event begins, in virtual nanoseconds.
+    #[inline]
+    pub fn add_time(&mut self, time: u64) {
+        self.0 = (self.0.rotate_left(23) ^ time).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
     /// Adds an event of `task`.
     #[inline(always)]
     pub fn add(&mut self, task: usize, what: &What) {

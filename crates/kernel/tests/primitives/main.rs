@@ -16,4 +16,5 @@ mod rcu;
 mod scheduling;
 mod setup;
 mod slab;
+mod time;
 mod workqueue;
