@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use machine::{Announced, ContextKind, Op, TaskId};
+use machine::{ContextKind, TaskId};
 
 use crate::{
     config::{Preempt, RcuModel},
@@ -194,14 +194,8 @@ impl Sim {
     }
 
     /// When a context will have performed its operation that has just become possible.
-    pub(crate) fn ready_since(&mut self, task: usize) -> u64 {
-        let now = self.time.now.saturating_add(self.cost_of_next(task));
-        let is_raised = self.tasks[task].context == ContextKind::Softirq
-            && self.announced[task].is_some_and(|Announced { op, .. }| matches!(op, Op::Wait(_)));
-        if is_raised && self.time.here != Some(self.tasks[task].cpu) {
-            return self.time.next_tick(now); // nobody tells another CPU of a softirq
-        }
-        now
+    pub(crate) fn ready_since(&self, task: usize) -> u64 {
+        self.time.now.saturating_add(self.cost_of_next(task))
     }
 
     /// How long the operation takes that `task` has announced.
@@ -232,7 +226,6 @@ impl Sim {
             _ => {}
         }
         of.time = now.saturating_add(next);
-        self.time.here = None;
         self.time.last = self.time.last.max(now);
         self.touch(cpu);
     }

@@ -24,11 +24,16 @@ impl Sim {
                 }
             }
             Some(Announced { op: Op::GraceEnd, .. }) => possible = self.grace_is_over(task),
-            Some(Announced { op: Op::Sleep(time), .. }) => {
+            Some(Announced { op: op @ (Op::Sleep(_) | Op::Tick), .. }) => {
                 self.leave_cpu(task);
                 if self.time.is_on() {
                     possible = false;
-                    self.time.set_timer(self.time.now.saturating_add(time), Timer::Wake(task as u32));
+                    let now = self.time.now;
+                    let until = match op {
+                        Op::Sleep(time) => now.saturating_add(time),
+                        _ => self.time.next_tick(now),
+                    };
+                    self.time.set_timer(until, Timer::Wake(task as u32));
                 }
             }
             Some(_) => {}
@@ -193,7 +198,8 @@ impl Sim {
 
     /// An interrupt has got to its next announcement: it waits to be raised again, or is in the middle of its work.
     fn note_interrupt(&mut self, task: usize) {
-        let waits = |op: Op| matches!(op, Op::Wait(_) | Op::GraceBegin | Op::GraceEnd | Op::Start);
+        let waits =
+            |op: Op| matches!(op, Op::Wait(_) | Op::GraceBegin { .. } | Op::GraceEnd | Op::Start | Op::Tick);
         let is_active = self.announced[task].is_some_and(|announced| !waits(announced.op));
         let cpu = &mut self.cpus.all[self.tasks[task].cpu as usize];
         let slot = match self.tasks[task].context {
@@ -252,7 +258,7 @@ impl Sim {
             Preempt::Full => !self.tasks[current].is_atomic(),
             Preempt::Voluntary => {
                 let might_sleep = |announced: Announced| {
-                    announced.op.sleeps() || matches!(announced.op, Op::MightSleep(_) | Op::GraceBegin)
+                    announced.op.sleeps() || matches!(announced.op, Op::MightSleep(_) | Op::GraceBegin { .. })
                 };
                 // A reader has preemption off, but for PREEMPT.
                 !self.tasks[current].is_atomic()

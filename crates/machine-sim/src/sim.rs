@@ -238,7 +238,6 @@ impl Sim {
     fn step<D: Driver + ?Sized>(&mut self, task: usize, driver: &mut D) {
         let Some(Announced { op, loc }) = self.announced[task] else { return };
         self.take_cpu(task);
-        self.time.here = Some(self.tasks[task].cpu);
         self.steps += 1;
         let answer = self.perform(task, op, loc);
         self.note(task, What::Op(op, answer.unwrap_or(0)), loc, driver);
@@ -267,14 +266,15 @@ impl Sim {
     /// The answer; none if the task is dead.
     fn perform(&mut self, task: usize, op: Op, loc: Loc) -> Option<i64> {
         match op {
-            Op::Start | Op::MightSleep(_) | Op::PreemptEnable | Op::Interruptible | Op::Sleep(_) => Some(0),
+            Op::Start | Op::MightSleep(_) | Op::PreemptEnable | Op::Interruptible => Some(0),
+            Op::Sleep(_) | Op::Tick => Some(0), // it has passed
             Op::Marked(addr, update, order) => self.marked(task, addr, update, order, loc),
             Op::Racy(addr, update) => self.racy(task, addr, update, loc),
             Op::Lock(addr, how) => self.lock(task, addr, how, loc),
             Op::IsLocked(addr) => self.is_locked(task, addr, loc),
             Op::Wait(addr) => self.wait(task, addr, loc),
             Op::RcuReadLock => Some(self.rcu_read_lock(task, loc)),
-            Op::GraceBegin => Some(self.grace_begin(task)),
+            Op::GraceBegin { expedited } => Some(self.grace_begin(task, expedited)),
             Op::GraceEnd => Some(self.grace_end(task)),
             Op::Fault(fault) => {
                 self.oops(task, fault, loc);

@@ -61,13 +61,14 @@ impl Costs {
             Op::Marked(_, Update::Read | Update::Write(_), _) | Op::Racy(..) | Op::IsLocked(_) => self.access,
             Op::Marked(..) => self.atomic,
             Op::Lock(..) | Op::Wait(_) => self.lock,
-            Op::RcuReadLock | Op::GraceBegin => self.access,
+            Op::RcuReadLock | Op::GraceBegin { .. } => self.access,
             Op::GraceEnd
             | Op::Start
             | Op::MightSleep(_)
             | Op::PreemptEnable
             | Op::Interruptible
             | Op::Sleep(_)
+            | Op::Tick
             | Op::Fault(_) => 0,
         }
     }
@@ -126,8 +127,6 @@ pub(crate) struct Time {
     timers: BinaryHeap<Reverse<(u64, u64, Timer)>>,
     /// The number of the next timer: those of one time are served in the order in which they were set.
     next_timer: u64,
-    /// The CPU that does what happens at present; none for a timer.
-    pub(crate) here: Option<u32>,
     /// How many timers are not ticks.
     pub(crate) sleepers: usize,
     /// When each CPU is due.
@@ -155,7 +154,6 @@ impl Time {
         self.timers.clear();
         self.next_timer = 0;
         self.sleepers = 0;
-        self.here = None;
         self.touched.clear();
         self.due.clear();
         self.due_list.clear();

@@ -13,6 +13,7 @@ mod list;
 mod mutex;
 mod oops;
 mod rcu;
+mod rcu_tree;
 mod scheduling;
 mod setup;
 mod slab;

@@ -11,8 +11,6 @@ use machine_sim::{Clock, Config, Costs, First, Limit, Outcome, Preempt, RcuModel
 use crate::setup::{Run, Setup, run_with};
 
 const MS: u64 = 1_000_000;
-/// HZ is 250.
-const TICK: u64 = 4 * MS;
 
 /// Atomic operations take a millisecond, and nothing else takes time.
 fn slow() -> Config {
@@ -184,24 +182,6 @@ fn time_comes_from_the_costs() {
     assert_eq!(time(Costs { access: costs.access + 100, ..costs }), base + 100);
     assert_eq!(time(Costs { unlock: costs.unlock + 10, ..costs }), base + 10);
     assert_eq!(time(Costs { context_switch: costs.context_switch + 1, ..costs }), base + 1);
-}
-
-#[test]
-fn a_softirq_that_another_cpu_has_work_for_begins_at_the_next_tick() {
-    let config = slow();
-    let run = timed(config, 1, async |s| {
-        let handler = s.clone();
-        s.k.raise("softirq", ContextKind::Softirq, 1, async move {
-            handler.thing.done().wait(&handler.k).await;
-            handler.say("s");
-        });
-        s.spawn_on_0("task", |s| async move {
-            work(&s, 1).await;
-            s.thing.done().complete(&s.k);
-            s.say("t");
-        });
-    });
-    assert_eq!((run.log.as_str(), run.sim.time()), ("ts", TICK));
 }
 
 /// A callback that keeps its CPU for a millisecond and asks for another, so many times; beside a task.
