@@ -135,7 +135,6 @@ impl Kernel {
         async move {
             let _f = self.enter(function!("synchronize_rcu_expedited"), 0);
             self.bus.step_at(Op::GraceBegin { expedited: true }, loc).await;
-            self.trace(&SYNCHRONIZE_RCU, 0, 0);
             self.bus.step_at(Op::GraceEnd, loc).await;
         }
     }

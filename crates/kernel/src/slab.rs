@@ -46,8 +46,15 @@ impl FaultInjection {
     }
     /// Whether this allocation of `kind` fails. Failures armed after the one that hits do not count it.
     fn hits(&mut self, kind: &str) -> bool {
+        self.hits_if(|armed| armed.is_none_or(|armed| armed == kind))
+    }
+    /// The same for what another task allocates: a failure of any kind does not mean it.
+    pub(crate) fn hits_kind(&mut self, kind: &str) -> bool {
+        self.hits_if(|armed| armed == Some(kind))
+    }
+    fn hits_if(&mut self, is_meant: impl Fn(Option<&str>) -> bool) -> bool {
         for armed in &mut self.armed {
-            if armed.kind.as_deref().is_some_and(|armed| armed != kind) || armed.times == Some(0) {
+            if !is_meant(armed.kind.as_deref()) || armed.times == Some(0) {
                 continue;
             }
             if armed.nth > 1 {

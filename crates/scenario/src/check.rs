@@ -350,7 +350,7 @@ impl<'s> Checker<'s> {
         }
         let reserved = match kind.scope() {
             Scope::Bindings => matches!(name, "init_net" | "self"),
-            Scope::Processes => name == "main" || name.starts_with("kworker") || name.starts_with("rcuc"),
+            Scope::Processes => name == "main" || name.starts_with("kworker") || name.starts_with("rcu"),
             Scope::UserNs => name == "init_user_ns",
             Scope::Ops => name == "net_ns_ops",
             Scope::Completions | Scope::Modules | Scope::Barriers => false,
@@ -433,6 +433,7 @@ pub(crate) const ALLOC_KINDS: &[&str] = &[
     "net_device",
     "ctl_table",
     "dst_entry",
+    "worker",
     "any",
 ];
 
