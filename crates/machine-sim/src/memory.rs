@@ -4,7 +4,8 @@
 use machine::{Addr, BadPointer, Bug, Cell, Fault, Kind, Loc, Order, Place, Update};
 
 use crate::{
-    shadow::{Mark, Shadow},
+    clock::Row,
+    shadow::{Accesses, Mark, Shadow},
     sim::Sim,
 };
 
@@ -19,8 +20,8 @@ pub(crate) struct Object {
     valid: u64,
     pub(crate) allocated: Mark,
     pub(crate) freed: Option<Mark>,
-    /// Every use is a read of it; its free is a write.
-    pub(crate) shadow: Shadow,
+    /// Who used it: every use is a read of it, its free a write.
+    pub(crate) uses: Accesses,
     /// Static data is always there.
     pub(crate) is_static: bool,
 }
@@ -50,14 +51,14 @@ impl Sim {
             valid: bytes.div_ceil(8) as u64,
             allocated,
             freed: None,
-            shadow: Shadow::NEW,
+            uses: Accesses::NONE,
             is_static,
         };
         if self.objects.len() < slots {
             // Those in between were said and are not applied yet.
             self.objects.resize(slots, Object { cells: 0, bytes: 0, valid: 0, ..new });
         }
-        std::mem::replace(&mut self.objects[addr.slot()], new).shadow.give_back(&mut self.shared);
+        std::mem::replace(&mut self.objects[addr.slot()], new).uses.give_back(&mut self.shared);
         if cells.start < self.cells.len() {
             cells.for_each(|cell| self.forget_cell(cell)); // the object that had this place before
         }
@@ -97,7 +98,7 @@ impl Sim {
         self.objects[place.slot].valid = 0;
         self.bus.change(|memory| memory.free(addr));
         if self.config.checks.kcsan {
-            let used = object.shadow.unordered_read(self.clocks.of(own), &self.shared);
+            let used = object.uses.unordered(self.clocks.of(own), &self.shared);
             if let Some(used) = used {
                 let (cell, used) = (self.cell(addr), self.access_of(used));
                 self.found(task, Bug::UnorderedFree { cell, used }, loc);
@@ -126,8 +127,8 @@ impl Sim {
     pub(crate) fn used(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
         let place = self.follow(task, addr, kind, loc)?;
         if self.config.checks.kcsan {
-            let mark = self.mark(task, loc);
-            self.note_use(place, mark);
+            let (clock, mark) = (self.tasks[task].clock, self.mark(task, loc));
+            self.note_use(place, clock, mark);
         }
         Some(place)
     }
@@ -162,12 +163,11 @@ impl Sim {
     }
 
     /// A use of an object is a read of it as a whole, which its free must be ordered after.
-    #[inline]
-    fn note_use(&mut self, place: Place, mark: Mark) {
+    #[inline(always)]
+    fn note_use(&mut self, place: Place, clock: Row, mark: Mark) {
         let object = &mut self.objects[place.slot];
-        if !object.is_static && !object.shadow.was_read_at(mark.at) {
-            let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
-            object.shadow.read(mark, own, &mut self.shared);
+        if !object.is_static {
+            object.uses.add(mark, self.clocks.of(clock), &mut self.shared);
         }
     }
 
@@ -190,9 +190,7 @@ impl Sim {
         if let Some(place) = self.follow(task, addr, kind, loc)
             && self.config.checks.kcsan
         {
-            let mark = self.mark(task, loc);
-            self.note_use(place, mark);
-            self.check_race(addr, place, kind, false, mark);
+            self.check_race(task, addr, place, kind, false, loc);
         }
     }
 
@@ -200,9 +198,7 @@ impl Sim {
         let kind = if update == Update::Read { Kind::Read } else { Kind::Write };
         let place = self.follow(task, addr, kind, loc)?;
         if self.config.checks.kcsan {
-            let mark = self.mark(task, loc);
-            self.note_use(place, mark);
-            self.check_race(addr, place, kind, false, mark);
+            self.check_race(task, addr, place, kind, false, loc);
         }
         Some(self.change(place, update))
     }
@@ -235,9 +231,7 @@ impl Sim {
             self.syncs[sync].released.acquire(&mut self.clocks, own);
         }
         // After what was acquired, and before what is released: the access itself is passed on.
-        let mark = self.mark(task, loc);
-        self.note_use(place, mark);
-        self.check_race(addr, place, kind, true, mark);
+        self.check_race(task, addr, place, kind, true, loc);
         // Nothing was ever passed on, and nothing is: no need for a table entry.
         if changed
             && (order.releases() || self.known_sync(place).is_some())
@@ -269,38 +263,44 @@ impl Sim {
 
     /// KCSAN: two accesses race if one is a write, one is unmarked, and nothing orders them.
     #[inline]
-    fn check_race(&mut self, addr: Addr, place: Place, kind: Kind, is_marked: bool, mark: Mark) {
+    fn check_race(&mut self, task: usize, addr: Addr, place: Place, kind: Kind, is_marked: bool, loc: Loc) {
+        let (clock, mark) = (self.tasks[task].clock, self.mark(task, loc));
+        self.note_use(place, clock, mark);
         let Some(cell) = place.cell else { return };
-        let state = self.cells[cell];
-        let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
-        let races = |shadow: u32| {
-            shadow != 0 && self.shadows[shadow as usize].conflict(kind, own, &self.shared).is_some()
-        };
-        if races(state.plain) || !is_marked && races(state.marked) {
-            self.found_race(addr, state, kind, is_marked, mark);
+        let CellState { plain, marked, .. } = self.cells[cell];
+        if self.may_race(plain, kind, clock) || !is_marked && self.may_race(marked, kind, clock) {
+            self.look_for_race(addr, cell, kind, is_marked, mark);
         }
-        let mine = if is_marked { state.marked } else { state.plain };
+        let mine = if is_marked { marked } else { plain };
         let mine = if mine != 0 { mine as usize } else { self.new_shadow(cell, is_marked) };
-        let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
+        let (mine, own) = (&mut self.shadows[mine], self.clocks.of(clock));
         match (kind, is_marked) {
-            (Kind::Read, _) => self.shadows[mine].read(mark, own, &mut self.shared),
-            (_, false) => self.shadows[mine].write(mark, &mut self.shared),
-            (_, true) => self.shadows[mine].write_marked(mark, own, &mut self.shared),
+            (Kind::Read, _) => mine.read(mark, own, &mut self.shared),
+            (_, false) => mine.write(mark, &mut self.shared),
+            (_, true) => mine.write_marked(mark, own, &mut self.shared),
         }
     }
 
+    #[inline(always)]
+    fn may_race(&self, shadow: u32, kind: Kind, clock: Row) -> bool {
+        shadow != 0 && self.shadows[shadow as usize].may_conflict(kind, self.clocks.of(clock))
+    }
+
     #[cold]
-    fn found_race(&mut self, addr: Addr, state: CellState, kind: Kind, is_marked: bool, mark: Mark) {
+    fn look_for_race(&mut self, addr: Addr, cell: usize, kind: Kind, is_marked: bool, mark: Mark) {
+        let CellState { plain, marked, .. } = self.cells[cell];
         let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
         let conflict = |shadow: u32| self.shadows[shadow as usize].conflict(kind, own, &self.shared);
-        let plain = conflict(state.plain);
-        let Some((earlier, earlier_kind)) = plain.or_else(|| conflict(state.marked)) else { return };
+        let unmarked = conflict(plain);
+        let earlier = unmarked.or_else(|| if is_marked { None } else { conflict(marked) });
+        let Some((earlier, earlier_kind)) = earlier else { return };
         let (cell, earlier) = (self.cell(addr), self.access_of(earlier));
-        let earlier_marked = plain.is_none();
+        let earlier_marked = unmarked.is_none();
         let bug = Bug::DataRace { cell, kind, marked: is_marked, earlier, earlier_kind, earlier_marked };
         self.found(mark.at.task as usize, bug, mark.loc);
     }
 
+    #[inline]
     fn new_shadow(&mut self, cell: usize, is_marked: bool) -> usize {
         let index = match self.free_shadows.pop() {
             Some(index) => {

@@ -450,7 +450,7 @@ impl Sim {
     #[inline]
     pub(crate) fn mark(&self, task: usize, loc: Loc) -> Mark {
         Mark {
-            at: self.tasks.get(task).map_or(Epoch::default(), |of| self.clocks.now(of.clock, task)),
+            at: self.tasks.get(task).map_or(Epoch::default(), |of| self.clocks.now(of.clock)),
             step: self.steps as u32,
             loc,
             function: self.stacks.get(task).and_then(|stack| stack.last()).map(|frame| frame.function),
