@@ -271,10 +271,21 @@ impl Sim {
     }
 
     fn apply_all<D: Driver + ?Sized>(&mut self, task: usize, driver: &mut D) {
-        let mut said = std::mem::take(&mut self.said);
-        for &Said { effect, loc } in &said {
+        let mut next = 0;
+        while let Some(said) = self.said.get(next) {
+            next += 1;
+            let loc = said.loc;
             // The frequent ones have arms of their own, so that what is known of them is known at compile time.
-            match effect {
+            match said.effect {
+                Effect::Enter(function, arg) => {
+                    self.stacks[task].push(Frame { function, arg, loc });
+                    self.note_event(task, What::Effect(Effect::Enter(function, arg)), loc, driver);
+                }
+                Effect::Leave(n) => {
+                    let stack = &mut self.stacks[task];
+                    stack.truncate(stack.len().saturating_sub(n as usize));
+                    self.note_event(task, What::Effect(Effect::Leave(n)), loc, driver);
+                }
                 Effect::Read(addr) => {
                     self.plain_access(task, addr, Kind::Read, loc);
                     self.note(task, What::Effect(Effect::Read(addr)), loc, driver);
@@ -283,16 +294,7 @@ impl Sim {
                     self.plain_access(task, addr, Kind::Write, loc);
                     self.note(task, What::Effect(Effect::Write(addr, value)), loc, driver);
                 }
-                Effect::Enter(function, arg) => {
-                    self.stacks[task].push(Frame { function, arg, loc });
-                    self.note(task, What::Effect(Effect::Enter(function, arg)), loc, driver);
-                }
-                Effect::Leave(n) => {
-                    let stack = &mut self.stacks[task];
-                    stack.truncate(stack.len().saturating_sub(n as usize));
-                    self.note(task, What::Effect(Effect::Leave(n)), loc, driver);
-                }
-                _ => {
+                effect => {
                     self.apply(task, effect, loc);
                     self.note(task, What::Effect(effect), loc, driver);
                 }
@@ -301,8 +303,7 @@ impl Sim {
                 break;
             }
         }
-        said.clear();
-        self.said = said;
+        self.said.clear();
     }
 
     fn apply(&mut self, task: usize, effect: Effect, loc: Loc) {
@@ -504,13 +505,19 @@ impl Sim {
         (sync != 0).then_some(sync)
     }
 
+    /// An event, and what was found by it.
     #[inline(always)]
     fn note<D: Driver + ?Sized>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
-        self.hash.add(task, &what);
-        driver.happened(&Event { current: self.current(task), what, loc });
+        self.note_event(task, what, loc, driver);
         if self.told < self.findings.len() {
             self.tell(driver);
         }
+    }
+    /// An event by which nothing can be found.
+    #[inline(always)]
+    fn note_event<D: Driver + ?Sized>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
+        self.hash.add(task, &what);
+        driver.happened(&Event { current: self.current(task), what, loc });
     }
 
     #[cold]
