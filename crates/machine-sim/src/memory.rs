@@ -36,6 +36,27 @@ pub(crate) struct CellState {
     pub(crate) sync: u32,
 }
 
+/// Where a pointer that can be followed leads, in two words: it is passed in registers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    slot: u32,
+    /// [`Spot::BEHIND`] if it lies behind the object.
+    cell: u32,
+}
+
+impl Spot {
+    const BEHIND: u32 = u32::MAX;
+
+    fn new(slot: usize, cell: Option<usize>) -> Self {
+        Spot { slot: slot as u32, cell: cell.map_or(Spot::BEHIND, |cell| cell as u32) }
+    }
+    /// The cell among all cells; none behind an object.
+    #[inline]
+    pub(crate) fn cell(self) -> Option<usize> {
+        (self.cell != Spot::BEHIND).then_some(self.cell as usize)
+    }
+}
+
 impl Sim {
     pub(crate) fn alloc(&mut self, task: usize, addr: Addr, loc: Loc) {
         let allocated = self.mark(task, loc);
@@ -107,8 +128,7 @@ impl Sim {
     }
 
     /// Where a pointer leads, as far as allocations have been applied.
-    #[inline]
-    pub(crate) fn place(&self, addr: Addr) -> Result<Place, BadPointer> {
+    fn place(&self, addr: Addr) -> Result<Place, BadPointer> {
         match self.objects.get(addr.slot()) {
             Some(object) if addr.slot() != 0 => {
                 let cell = addr.cell();
@@ -122,38 +142,45 @@ impl Sim {
             _ => self.bus.inspect(|memory| memory.place(addr)),
         }
     }
+    /// The same, for who looks and does not use it. None if it leads nowhere.
+    #[inline]
+    pub(crate) fn spot(&self, addr: Addr) -> Option<Spot> {
+        self.good_spot(addr).or_else(|| self.place(addr).ok().map(|place| Spot::new(place.slot, place.cell)))
+    }
+    /// Where a pointer to memory leads that may be used.
+    #[inline]
+    fn good_spot(&self, addr: Addr) -> Option<Spot> {
+        let object = self.objects.get(addr.slot())?;
+        let cell = addr.cells_after(object.addr);
+        (cell < object.valid).then(|| Spot { slot: addr.slot() as u32, cell: (object.start as u64 + cell) as u32 })
+    }
 
     /// `task` uses something in an object: a lock, a count. None if the pointer leads nowhere, which ends the task.
-    pub(crate) fn used(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
-        let place = self.follow(task, addr, kind, loc)?;
+    pub(crate) fn used(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Spot> {
+        let spot = self.follow(task, addr, kind, loc)?;
         if self.config.checks.kcsan {
-            let (clock, mark) = (self.tasks[task].clock, self.mark(task, loc));
-            self.note_use(place, clock, mark);
+            self.note_use(spot, self.tasks[task].clock, self.mark(task, loc));
         }
-        Some(place)
+        Some(spot)
     }
 
     /// KASAN: where a pointer leads. None if nowhere, which ends the task.
     #[inline]
-    fn follow(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
-        let slot = addr.slot();
-        match self.objects.get(slot) {
-            Some(object) if addr.cells_after(object.addr) < object.valid => {
-                let cell = Some(object.start + addr.cells_after(object.addr) as usize);
-                Some(Place { slot, cell, in_bounds: true, freed: false })
-            }
-            _ => self.follow_badly(task, addr, kind, loc),
+    fn follow(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Spot> {
+        match self.good_spot(addr) {
+            None => self.follow_badly(task, addr, kind, loc),
+            spot => spot,
         }
     }
 
     #[cold]
-    fn follow_badly(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
+    fn follow_badly(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Spot> {
         match self.place(addr) {
             Ok(place) => {
                 if self.config.checks.kasan {
                     self.found_bad_use(task, addr, place, kind, loc);
                 }
-                Some(place)
+                Some(Spot::new(place.slot, place.cell))
             }
             Err(bad) => {
                 self.oops(task, Fault::BadPointer(bad, addr), loc);
@@ -164,8 +191,8 @@ impl Sim {
 
     /// A use of an object is a read of it as a whole, which its free must be ordered after.
     #[inline(always)]
-    fn note_use(&mut self, place: Place, clock: Row, mark: Mark) {
-        let object = &mut self.objects[place.slot];
+    fn note_use(&mut self, spot: Spot, clock: Row, mark: Mark) {
+        let object = &mut self.objects[spot.slot as usize];
         if !object.is_static {
             object.uses.add(mark, self.clocks.of(clock), &mut self.shared);
         }
@@ -187,20 +214,20 @@ impl Sim {
 
     #[inline]
     pub(crate) fn plain_access(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) {
-        if let Some(place) = self.follow(task, addr, kind, loc)
+        if let Some(spot) = self.follow(task, addr, kind, loc)
             && self.config.checks.kcsan
         {
-            self.check_race(task, addr, place, kind, false, loc);
+            self.check_race(task, addr, spot, kind, false, loc);
         }
     }
 
     pub(crate) fn racy(&mut self, task: usize, addr: Addr, update: Update, loc: Loc) -> Option<i64> {
         let kind = if update == Update::Read { Kind::Read } else { Kind::Write };
-        let place = self.follow(task, addr, kind, loc)?;
+        let spot = self.follow(task, addr, kind, loc)?;
         if self.config.checks.kcsan {
-            self.check_race(task, addr, place, kind, false, loc);
+            self.check_race(task, addr, spot, kind, false, loc);
         }
-        Some(self.change(place, update))
+        Some(self.change(spot, update))
     }
 
     pub(crate) fn marked(
@@ -216,8 +243,8 @@ impl Sim {
             Update::Write(_) => Kind::Write,
             _ => Kind::ReadWrite,
         };
-        let place = self.follow(task, addr, kind, loc)?;
-        let old = self.change(place, update);
+        let spot = self.follow(task, addr, kind, loc)?;
+        let old = self.change(spot, update);
         if !self.config.checks.kcsan {
             return Some(old);
         }
@@ -226,16 +253,16 @@ impl Sim {
         // A read-modify-write operation that leaves the value alone orders nothing.
         if order.acquires()
             && (changed || update == Update::Read)
-            && let Some(sync) = self.known_sync(place)
+            && let Some(sync) = self.known_sync(spot)
         {
             self.syncs[sync].released.acquire(&mut self.clocks, own);
         }
         // After what was acquired, and before what is released: the access itself is passed on.
-        self.check_race(task, addr, place, kind, true, loc);
+        self.check_race(task, addr, spot, kind, true, loc);
         // Nothing was ever passed on, and nothing is: no need for a table entry.
         if changed
-            && (order.releases() || self.known_sync(place).is_some())
-            && let Some(sync) = self.sync_at(place)
+            && (order.releases() || self.known_sync(spot).is_some())
+            && let Some(sync) = self.sync_at(spot)
         {
             let released = &mut self.syncs[sync].released;
             match update {
@@ -251,11 +278,13 @@ impl Sim {
         Some(old)
     }
 
-    fn change(&mut self, place: Place, update: Update) -> i64 {
+    fn change(&mut self, spot: Spot, update: Update) -> i64 {
+        let Some(cell) = spot.cell() else { return 0 }; // behind an object is nothing
         self.bus.change(|memory| {
-            let old = memory.value(place);
+            let value = memory.value_at(cell);
+            let old = *value;
             if let Some(new) = update.new_value(old) {
-                memory.set_value(place, new);
+                *value = new;
             }
             old
         })
@@ -263,13 +292,13 @@ impl Sim {
 
     /// KCSAN: two accesses race if one is a write, one is unmarked, and nothing orders them.
     #[inline]
-    fn check_race(&mut self, task: usize, addr: Addr, place: Place, kind: Kind, is_marked: bool, loc: Loc) {
+    fn check_race(&mut self, task: usize, addr: Addr, spot: Spot, kind: Kind, is_marked: bool, loc: Loc) {
         let (clock, mark) = (self.tasks[task].clock, self.mark(task, loc));
-        self.note_use(place, clock, mark);
-        let Some(cell) = place.cell else { return };
+        self.note_use(spot, clock, mark);
+        let Some(cell) = spot.cell() else { return };
         let CellState { plain, marked, .. } = self.cells[cell];
         if self.may_race(plain, kind, clock) || !is_marked && self.may_race(marked, kind, clock) {
-            self.look_for_race(addr, cell, kind, is_marked, mark);
+            self.look_for_race(task, addr, cell, kind, is_marked, loc);
         }
         let mine = if is_marked { marked } else { plain };
         let mine = if mine != 0 { mine as usize } else { self.new_shadow(cell, is_marked) };
@@ -287,9 +316,17 @@ impl Sim {
     }
 
     #[cold]
-    fn look_for_race(&mut self, addr: Addr, cell: usize, kind: Kind, is_marked: bool, mark: Mark) {
+    fn look_for_race(
+        &mut self,
+        task: usize,
+        addr: Addr,
+        cell: usize,
+        kind: Kind,
+        is_marked: bool,
+        loc: Loc,
+    ) {
         let CellState { plain, marked, .. } = self.cells[cell];
-        let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
+        let own = self.clocks.of(self.tasks[task].clock);
         let conflict = |shadow: u32| self.shadows[shadow as usize].conflict(kind, own, &self.shared);
         let unmarked = conflict(plain);
         let earlier = unmarked.or_else(|| if is_marked { None } else { conflict(marked) });
@@ -297,7 +334,7 @@ impl Sim {
         let (cell, earlier) = (self.cell(addr), self.access_of(earlier));
         let earlier_marked = unmarked.is_none();
         let bug = Bug::DataRace { cell, kind, marked: is_marked, earlier, earlier_kind, earlier_marked };
-        self.found(mark.at.task as usize, bug, mark.loc);
+        self.found(task, bug, loc);
     }
 
     #[inline]

@@ -50,15 +50,28 @@ impl Accesses {
         if own.knows(self.0.at) {
             self.0 = mark; // its own among them
         } else {
-            self.add_unordered(mark, shared);
+            // In parts: what is put together in memory is slow to copy.
+            self.add_unordered(mark.at, mark.step, mark.loc, mark.function, shared);
         }
     }
-    fn add_unordered(&mut self, mark: Mark, shared: &mut Shared) {
+    fn add_unordered(
+        &mut self,
+        at: Epoch,
+        step: u32,
+        loc: Loc,
+        function: Option<&'static Function>,
+        shared: &mut Shared,
+    ) {
+        let mark = Mark { at, step, loc, function };
         if let Some(row) = self.row() {
             let row = &mut shared.rows[row as usize];
-            match row.binary_search_by_key(&mark.at.task, |old| old.at.task) {
-                Ok(at) => row[at] = mark,
-                Err(at) => row.insert(at, mark),
+            let place = match row.len() {
+                ..=8 => row.iter().position(|old| old.at.task >= at.task).unwrap_or(row.len()),
+                _ => row.partition_point(|old| old.at.task < at.task),
+            };
+            match row.get_mut(place) {
+                Some(old) if old.at.task == at.task => *old = mark,
+                _ => row.insert(place, mark),
             }
             return;
         }

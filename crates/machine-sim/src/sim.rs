@@ -9,7 +9,7 @@ use std::{
 
 use machine::{
     Access, Addr, Announced, Bug, Bus, Choice, ContextKind, Current, Driver, Effect, Event, Fault, Finding,
-    Frame, Kind, Loc, NewTask, Op, Place, Said, Symbol, TaskId, TraceHash, What,
+    Frame, Kind, Loc, NewTask, Op, Said, Symbol, TaskId, TraceHash, What,
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Limit, Outcome},
     cpu::Cpus,
     locks::Sync,
-    memory::{CellState, Object},
+    memory::{CellState, Object, Spot},
     rcu::Rcu,
     shadow::{Mark, Shadow, Shared},
     tasks::Task,
@@ -471,12 +471,11 @@ impl Sim {
     /// The table entry of a lock, count or word, made if there is none. None for what lies behind an object.
     #[inline]
     pub(crate) fn sync_of(&mut self, addr: Addr) -> Option<usize> {
-        let place = self.place(addr).ok()?;
-        self.sync_at(place)
+        self.sync_at(self.spot(addr)?)
     }
     #[inline]
-    pub(crate) fn sync_at(&mut self, place: Place) -> Option<usize> {
-        let cell = place.cell?;
+    pub(crate) fn sync_at(&mut self, spot: Spot) -> Option<usize> {
+        let cell = spot.cell()?;
         if self.cells[cell].sync == 0 {
             self.cells[cell].sync = self.free_syncs.pop().unwrap_or_else(|| {
                 self.syncs.push(Sync::default());
@@ -496,12 +495,11 @@ impl Sim {
     /// The same, if there is one.
     #[inline]
     pub(crate) fn sync_of_known(&self, addr: Addr) -> Option<usize> {
-        let place = self.place(addr).ok()?;
-        self.known_sync(place)
+        self.known_sync(self.spot(addr)?)
     }
     #[inline]
-    pub(crate) fn known_sync(&self, place: Place) -> Option<usize> {
-        let sync = self.cells[place.cell?].sync as usize;
+    pub(crate) fn known_sync(&self, spot: Spot) -> Option<usize> {
+        let sync = self.cells[spot.cell()?].sync as usize;
         (sync != 0).then_some(sync)
     }
 

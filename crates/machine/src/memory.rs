@@ -218,6 +218,11 @@ impl Memory {
             self.values[cell] = value;
         }
     }
+    /// The value of a cell, by its number among all cells.
+    #[inline]
+    pub fn value_at(&mut self, cell: usize) -> &mut i64 {
+        &mut self.values[cell]
+    }
     /// What `addr` points to, in words: `net 3`, `net_generic 2`.
     pub fn describe(&self, addr: Addr) -> String {
         if let Some(name) = self.names.get(&addr.slot()) {
