@@ -47,6 +47,8 @@ pub struct Sim {
     pub(crate) clocks: Clocks,
     pub(crate) rcu: Rcu,
     said: Vec<Said>,
+    /// A second list, for the first step.
+    said_before: Vec<Said>,
     findings: Vec<Finding>,
     findings_left_out: u64,
     /// Findings that no driver was told of yet.
@@ -94,6 +96,7 @@ impl Sim {
             clocks: Clocks::default(),
             rcu: Rcu::default(),
             said: Vec::new(),
+            said_before: Vec::new(),
             findings: Vec::new(),
             findings_left_out: 0,
             told: 0,
@@ -181,7 +184,7 @@ impl Sim {
         self.reset();
         let (name, task) = (self.bus.intern("main"), Box::pin(main(self.bus.clone())));
         // What `main` did before it became a task, it did as the first task.
-        let mut before = Vec::new();
+        let mut before = std::mem::take(&mut self.said_before);
         self.bus.swap_said(&mut before);
         self.bus.spawn_at(
             NewTask { name, idle: None, cpu: None, context: ContextKind::Process, task },
@@ -189,6 +192,7 @@ impl Sim {
         );
         self.apply_said(0, driver);
         std::mem::swap(&mut self.said, &mut before);
+        self.said_before = before;
         self.apply_all(0, driver);
 
         let mut last = None;

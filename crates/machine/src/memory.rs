@@ -103,7 +103,7 @@ impl Memory {
         self.values.clear();
         self.counts.clear();
         self.names.clear();
-        self.quarantine.clear();
+        self.quarantine.iter_mut().for_each(|(_, slots)| slots.clear());
     }
 
     /// A new object of `bytes` bytes, zeroed.
