@@ -60,9 +60,9 @@ impl Spot {
 impl Sim {
     pub(crate) fn alloc(&mut self, task: usize, addr: Addr, loc: Loc) {
         let allocated = self.mark(task, loc);
-        let (cells, bytes, is_static, slots, all) = self.bus.inspect(|memory| {
+        let (cells, bytes, is_static, all) = self.bus.inspect(|memory| {
             let object = memory.object(addr).expect("what was allocated is there");
-            (object.cells(), object.bytes, object.name.is_some(), memory.slots(), memory.cells())
+            (object.cells(), object.bytes, object.name.is_some(), memory.cells())
         });
         let new = Object {
             start: cells.start,
@@ -75,11 +75,16 @@ impl Sim {
             uses: Accesses::NONE,
             is_static,
         };
-        if self.objects.len() < slots {
-            // Those in between were said and are not applied yet.
-            self.objects.resize(slots, Object { cells: 0, bytes: 0, valid: 0, ..new });
+        while self.objects.len() < addr.slot() {
+            self.objects.push(Object { cells: 0, bytes: 0, valid: 0, ..new }); // the page at NULL
         }
-        std::mem::replace(&mut self.objects[addr.slot()], new).uses.give_back(&mut self.shared);
+        match self.objects.get_mut(addr.slot()) {
+            None => self.objects.push(new),
+            Some(old) => {
+                old.uses.give_back(&mut self.shared);
+                *old = new;
+            }
+        }
         if cells.start < self.cells.len() {
             cells.for_each(|cell| self.forget_cell(cell)); // the object that had this place before
         }
