@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! KASAN and KCSAN: what an access to simulated memory means.
 
+use std::num::NonZeroU32;
+
 use machine::{Addr, BadPointer, Bug, Cell, Fault, Kind, Loc, Order, Place, Update};
 
 use crate::{
@@ -36,10 +38,11 @@ pub(crate) struct CellState {
     pub(crate) sync: u32,
 }
 
-/// Where a pointer that can be followed leads, in two words: it is passed in registers.
+/// Where a pointer that can be followed leads, in one word, which stays in a register.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spot {
-    slot: u32,
+    /// Nothing is in slot 0.
+    slot: NonZeroU32,
     /// [`Spot::BEHIND`] if it lies behind the object.
     cell: u32,
 }
@@ -47,8 +50,14 @@ pub(crate) struct Spot {
 impl Spot {
     const BEHIND: u32 = u32::MAX;
 
-    fn new(slot: usize, cell: Option<usize>) -> Self {
-        Spot { slot: slot as u32, cell: cell.map_or(Spot::BEHIND, |cell| cell as u32) }
+    #[inline]
+    fn new(slot: usize, cell: Option<usize>) -> Option<Self> {
+        let cell = cell.map_or(Spot::BEHIND, |cell| cell as u32);
+        NonZeroU32::new(slot as u32).map(|slot| Spot { slot, cell })
+    }
+    #[inline]
+    fn slot(self) -> usize {
+        self.slot.get() as usize
     }
     /// The cell among all cells; none behind an object.
     #[inline]
@@ -150,14 +159,17 @@ impl Sim {
     /// The same, for who looks and does not use it. None if it leads nowhere.
     #[inline]
     pub(crate) fn spot(&self, addr: Addr) -> Option<Spot> {
-        self.good_spot(addr).or_else(|| self.place(addr).ok().map(|place| Spot::new(place.slot, place.cell)))
+        self.good_spot(addr).or_else(|| {
+            let place = self.place(addr).ok()?;
+            Spot::new(place.slot, place.cell)
+        })
     }
     /// Where a pointer to memory leads that may be used.
     #[inline]
     fn good_spot(&self, addr: Addr) -> Option<Spot> {
         let object = self.objects.get(addr.slot())?;
         let cell = addr.cells_after(object.addr);
-        (cell < object.valid).then(|| Spot { slot: addr.slot() as u32, cell: (object.start as u64 + cell) as u32 })
+        if cell < object.valid { Spot::new(addr.slot(), Some(object.start + cell as usize)) } else { None }
     }
 
     /// `task` uses something in an object: a lock, a count. None if the pointer leads nowhere, which ends the task.
@@ -185,7 +197,7 @@ impl Sim {
                 if self.config.checks.kasan {
                     self.found_bad_use(task, addr, place, kind, loc);
                 }
-                Some(Spot::new(place.slot, place.cell))
+                Spot::new(place.slot, place.cell)
             }
             Err(bad) => {
                 self.oops(task, Fault::BadPointer(bad, addr), loc);
@@ -197,7 +209,7 @@ impl Sim {
     /// A use of an object is a read of it as a whole, which its free must be ordered after.
     #[inline(always)]
     fn note_use(&mut self, spot: Spot, clock: Row, mark: Mark) {
-        let object = &mut self.objects[spot.slot as usize];
+        let object = &mut self.objects[spot.slot()];
         if !object.is_static {
             object.uses.add(mark, self.clocks.of(clock), &mut self.shared);
         }
