@@ -318,8 +318,10 @@ impl Sim {
             self.look_for_race(task, addr, cell, kind, is_marked, loc);
         }
         let mine = if is_marked { marked } else { plain };
-        let mine = if mine != 0 { mine as usize } else { self.new_shadow(cell, is_marked) };
-        let (mine, own) = (&mut self.shadows[mine], self.clocks.of(clock));
+        if mine == 0 {
+            return self.add_shadow(cell, is_marked, Shadow::of_first(kind, mark));
+        }
+        let (mine, own) = (&mut self.shadows[mine as usize], self.clocks.of(clock));
         match (kind, is_marked) {
             (Kind::Read, _) => mine.read(mark, own, &mut self.shared),
             (_, false) => mine.write(mark, &mut self.shared),
@@ -354,21 +356,20 @@ impl Sim {
         self.found(task, bug, loc);
     }
 
-    #[inline]
-    fn new_shadow(&mut self, cell: usize, is_marked: bool) -> usize {
+    #[inline(always)]
+    fn add_shadow(&mut self, cell: usize, is_marked: bool, shadow: Shadow) {
         let index = match self.free_shadows.pop() {
             Some(index) => {
-                self.shadows[index as usize] = Shadow::NEW;
+                self.shadows[index as usize] = shadow;
                 index
             }
             None => {
-                self.shadows.push(Shadow::NEW);
+                self.shadows.push(shadow);
                 (self.shadows.len() - 1) as u32
             }
         };
         let state = &mut self.cells[cell];
         *(if is_marked { &mut state.marked } else { &mut state.plain }) = index;
-        index as usize
     }
 
     /// A memory cell, in words.

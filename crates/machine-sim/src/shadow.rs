@@ -138,6 +138,14 @@ pub(crate) struct Shadow {
 impl Shadow {
     pub(crate) const NEW: Shadow = Shadow { writes: Accesses::NONE, reads: Accesses::NONE };
 
+    /// That of the first access.
+    #[inline]
+    pub(crate) fn of_first(kind: Kind, mark: Mark) -> Self {
+        match kind {
+            Kind::Read => Shadow { reads: Accesses(mark), ..Shadow::NEW },
+            _ => Shadow { writes: Accesses(mark), ..Shadow::NEW },
+        }
+    }
     /// Records a read. `own` is the reader's clock.
     #[inline]
     pub(crate) fn read(&mut self, mark: Mark, own: Clock<'_>, shared: &mut Shared) {
