@@ -157,6 +157,7 @@ impl Kernel {
     }
     /// Enters a kernel function until the result is dropped. `arg` is its most telling argument.
     #[track_caller]
+    #[inline(always)]
     pub fn enter(&self, function: &'static Function, arg: i64) -> Entered<'_> {
         let loc = std::panic::Location::caller();
         self.bus.say_at(Effect::Enter(function, arg), loc);
