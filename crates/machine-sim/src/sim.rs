@@ -215,7 +215,7 @@ impl Sim {
                 names: &self.names,
             };
             let Some(index) = driver.choose(&choice) else { return Outcome::Abandoned };
-            let Some(task) = self.ready(last).get(index) else { return Outcome::Abandoned };
+            let Some(task) = ready.get(index) else { return Outcome::Abandoned };
             self.step(task.index(), driver);
             last = Some(task);
         }
