@@ -6,7 +6,10 @@
 
 use machine::{Addr, CellKind};
 
-use crate::{EINVAL, ENOSPC, Errno, Field, Kernel};
+use crate::{
+    EINVAL, ENOSPC, Errno, Field, Kernel,
+    future::{done, map},
+};
 
 /// `struct idr`. Its cell holds the number of its table, from 1; 0 is an empty one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +41,7 @@ impl Idr {
     /// `idr_init()`
     #[track_caller]
     pub fn init(self, k: &Kernel) -> impl Future<Output = ()> {
-        let write = k.bus.write(self.0, 0);
-        async move {
-            write.await;
-        }
+        done(k.bus.write(self.0, 0))
     }
     /// `idr_alloc()`: the lowest free id in `start..end`; `end` of 0 or less means no limit.
     ///
@@ -79,8 +79,9 @@ impl Idr {
     /// `idr_find()`
     #[track_caller]
     pub fn find(self, k: &Kernel, id: i32) -> impl Future<Output = Option<Addr>> {
-        let read = k.bus.read(self.0);
-        async move { k.with_idr_table(read.await, |table| table[position(table, id).ok()?].1.into()).flatten() }
+        map(k.bus.read(self.0), move |number| {
+            k.with_idr_table(number, |table| table[position(table, id).ok()?].1.into()).flatten()
+        })
     }
     /// `idr_remove()`: what was there.
     #[track_caller]
@@ -96,14 +97,13 @@ impl Idr {
     /// and removed meanwhile.
     #[track_caller]
     pub fn next(self, k: &Kernel, from: i32) -> impl Future<Output = Option<(i32, Addr)>> {
-        let read = k.bus.read(self.0);
-        async move {
-            k.with_idr_table(read.await, |table| {
+        map(k.bus.read(self.0), move |number| {
+            k.with_idr_table(number, |table| {
                 let (Ok(at) | Err(at)) = position(table, from);
                 table.get(at).copied()
             })
             .flatten()
-        }
+        })
     }
     /// `idr_destroy()`: forgets the entries, not what they point to, and leaves an empty, usable idr.
     #[track_caller]

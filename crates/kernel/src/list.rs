@@ -5,9 +5,9 @@
 
 use std::panic::Location;
 
-use machine::{Addr, Bus, CellKind, Fault, Loc, Op, Order, Update};
+use machine::{Addr, Bus, CellKind, Fault, Loc, Op, Order, Step, Update};
 
-use crate::{Field, Kernel, Pointer};
+use crate::{Field, Kernel, Pointer, Value, future::map};
 
 /// `struct list_head`: a head or a link, and a pointer to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,21 +45,21 @@ impl<'k> Links<'k> {
     fn new(k: &'k Kernel) -> Self {
         Links { bus: &k.bus, loc: Location::caller() }
     }
-    async fn next(self, entry: ListHead) -> ListHead {
-        ListHead(Addr::from_value(self.bus.read_at(entry.0, self.loc).await))
+    fn next(self, entry: ListHead) -> impl Future<Output = ListHead> + Unpin {
+        map(self.bus.read_at(entry.0, self.loc), ListHead::from_value)
     }
-    async fn prev(self, entry: ListHead) -> ListHead {
-        ListHead(Addr::from_value(self.bus.read_at(entry.0.plus(1), self.loc).await))
+    fn prev(self, entry: ListHead) -> impl Future<Output = ListHead> + Unpin {
+        map(self.bus.read_at(entry.0.plus(1), self.loc), ListHead::from_value)
     }
-    async fn set_next(self, entry: ListHead, next: ListHead) {
-        self.bus.write_at(entry.0, next.0.to_value(), self.loc).await;
+    fn set_next(self, entry: ListHead, next: ListHead) -> impl Future<Output = i64> {
+        self.bus.write_at(entry.0, next.0.to_value(), self.loc)
     }
-    async fn set_prev(self, entry: ListHead, prev: ListHead) {
-        self.bus.write_at(entry.0.plus(1), prev.0.to_value(), self.loc).await;
+    fn set_prev(self, entry: ListHead, prev: ListHead) -> impl Future<Output = i64> {
+        self.bus.write_at(entry.0.plus(1), prev.0.to_value(), self.loc)
     }
     /// A marked write of `next`, which readers follow.
-    async fn publish_next(self, entry: ListHead, next: ListHead, order: Order) {
-        self.bus.step_at(Op::Marked(entry.0, Update::Write(next.0.to_value()), order), self.loc).await;
+    fn publish_next(self, entry: ListHead, next: ListHead, order: Order) -> Step<'k> {
+        self.bus.step_at(Op::Marked(entry.0, Update::Write(next.0.to_value()), order), self.loc)
     }
     /// `INIT_LIST_HEAD()`
     async fn init(self, head: ListHead) {
@@ -102,8 +102,7 @@ impl ListHead {
     /// `list_empty()`
     #[track_caller]
     pub fn is_empty(self, k: &Kernel) -> impl Future<Output = bool> {
-        let next = Links::new(k).next(self);
-        async move { next.await == self }
+        map(Links::new(k).next(self), move |next| next == self)
     }
     /// `list_add()`: `new` becomes the first entry of this head.
     #[track_caller]
@@ -184,8 +183,7 @@ impl ListHead {
     /// `list_next_rcu()`, by which `list_for_each_entry_rcu()` goes on.
     #[track_caller]
     pub fn next_rcu(self, k: &Kernel) -> impl Future<Output = ListHead> {
-        let step = k.bus.step(Op::Marked(self.0, Update::Read, Order::Acquire));
-        async move { ListHead(Addr::from_value(step.await)) }
+        map(k.bus.step(Op::Marked(self.0, Update::Read, Order::Acquire)), ListHead::from_value)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{cell::RefCell, collections::VecDeque, fmt, pin::Pin, rc::Rc};
 
 use machine::{Addr, CellKind, ContextKind, Effect, NewTask, Op, function, tracepoint};
 
-use crate::{Completion, Field, Kernel, Mutex, Pointer, object};
+use crate::{Completion, Field, Kernel, Mutex, Pointer, future::done, object};
 
 tracepoint! {
     /// An object will be freed after a grace period.
@@ -113,10 +113,7 @@ impl Kernel {
     /// `rcu_read_lock()`. Any context; nests.
     #[track_caller]
     pub fn rcu_read_lock(&self) -> impl Future<Output = ()> {
-        let step = self.bus.step(Op::RcuReadLock);
-        async move {
-            step.await;
-        }
+        done(self.bus.step(Op::RcuReadLock))
     }
     /// `rcu_read_unlock()`
     #[track_caller]

@@ -3,7 +3,7 @@
 
 use machine::{Addr, Effect, Fault, Layout, Op};
 
-use crate::{Kernel, Pointer};
+use crate::{Kernel, Pointer, future::done};
 
 /// Whether an allocation may sleep; include/linux/gfp.h
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,10 +114,7 @@ impl Kernel {
     /// The machine has no more memory: not a case that the kernel knows. Ends the task.
     #[track_caller]
     pub fn out_of_memory(&self) -> impl Future<Output = ()> {
-        let fault = self.bus.step(Op::Fault(Fault::OutOfMemory));
-        async move {
-            fault.await;
-        }
+        done(self.bus.step(Op::Fault(Fault::OutOfMemory)))
     }
 
     /// `kfree()`, `kmem_cache_free()`. Any context; NULL is no object.

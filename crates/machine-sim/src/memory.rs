@@ -335,15 +335,7 @@ impl Sim {
     }
 
     #[cold]
-    fn look_for_race(
-        &mut self,
-        task: usize,
-        addr: Addr,
-        cell: usize,
-        kind: Kind,
-        is_marked: bool,
-        loc: Loc,
-    ) {
+    fn look_for_race(&mut self, task: usize, addr: Addr, cell: usize, kind: Kind, is_marked: bool, loc: Loc) {
         let CellState { plain, marked, .. } = self.cells[cell];
         let own = self.clocks.of(self.tasks[task].clock);
         let conflict = |shadow: u32| self.shadows[shadow as usize].conflict(kind, own, &self.shared);
