@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Futures around one other. An async block would do, and keep a state of its own beside that of the other.
+//! Futures without a state of their own. An async block would do; it keeps one beside those of what it awaits.
 
 use std::{
     pin::Pin,
@@ -39,6 +39,21 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let Map { future, map } = self.get_mut();
         Pin::new(future).poll(cx).map(map)
+    }
+}
+
+/// What unmarked accesses give: at once, or never, if one of them faults. They are made where this is created.
+#[must_use = "a faulting access goes unnoticed unless awaited"]
+pub(crate) struct AtOnce<T>(pub(crate) Option<T>);
+
+impl<T> Unpin for AtOnce<T> {} // it is taken out by value
+
+impl<T> Future for AtOnce<T> {
+    type Output = T;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        self.get_mut().0.take().map_or(Poll::Pending, Poll::Ready)
     }
 }
 

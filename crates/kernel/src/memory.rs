@@ -7,7 +7,7 @@ use machine::{Addr, CellKind, Op, Order, Update};
 
 use crate::{
     Field, Kernel, Value,
-    future::{done, map},
+    future::{AtOnce, done, map},
 };
 
 macro_rules! cell {
@@ -46,12 +46,12 @@ impl<T: Value> Plain<T> {
     /// Reads it. Suspends only for an oops.
     #[track_caller]
     pub fn read(self, k: &Kernel) -> impl Future<Output = T> {
-        map(k.bus.read(self.addr), T::from_value)
+        AtOnce(k.bus.read(self.addr).value().map(T::from_value))
     }
     /// Writes it. Suspends only for an oops.
     #[track_caller]
     pub fn write(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
-        done(k.bus.write(self.addr, value.to_value()))
+        AtOnce(k.bus.write(self.addr, value.to_value()).value().map(|_| ()))
     }
 }
 
@@ -112,7 +112,7 @@ impl<T: Value> RcuPointer<T> {
     /// `rcu_dereference_protected()`: by the writer, who holds the lock that writers take.
     #[track_caller]
     pub fn dereference_protected(self, k: &Kernel) -> impl Future<Output = T> {
-        map(k.bus.read(self.addr), T::from_value)
+        AtOnce(k.bus.read(self.addr).value().map(T::from_value))
     }
     /// `rcu_access_pointer()`: the value, not to be followed by a reader.
     #[track_caller]

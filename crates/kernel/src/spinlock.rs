@@ -3,7 +3,7 @@
 
 use machine::{Addr, CellKind, Locking, Op, Section};
 
-use crate::{Field, Kernel, future::done};
+use crate::{Field, Kernel, future::AtOnce};
 
 /// `spinlock_t`
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl SpinLock {
     /// `spin_lock_init()`
     #[track_caller]
     pub fn init(self, k: &Kernel) -> impl Future<Output = ()> {
-        done(k.bus.write(self.0, 0))
+        AtOnce(k.bus.write(self.0, 0).value().map(|_| ()))
     }
     #[track_caller]
     fn acquire(self, k: &Kernel, locking: Locking) -> impl Future<Output = ()> {
