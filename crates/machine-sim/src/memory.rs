@@ -69,9 +69,9 @@ impl Spot {
 impl Sim {
     pub(crate) fn alloc(&mut self, task: usize, addr: Addr, loc: Loc) {
         let allocated = self.mark(task, loc);
-        let (cells, bytes, is_static, all) = self.bus.inspect(|memory| {
+        let (cells, bytes, is_static) = self.bus.inspect(|memory| {
             let object = memory.object(addr).expect("what was allocated is there");
-            (object.cells(), object.bytes, object.name.is_some(), memory.cells())
+            (object.cells(), object.bytes, object.name.is_some())
         });
         let new = Object {
             start: cells.start,
@@ -94,10 +94,11 @@ impl Sim {
                 *old = new;
             }
         }
-        if cells.start < self.cells.len() {
+        if cells.end <= self.cells.len() {
             cells.for_each(|cell| self.forget_cell(cell)); // the object that had this place before
+        } else {
+            self.cells.resize(cells.end, CellState::default());
         }
-        self.cells.resize(all, CellState::default());
     }
 
     fn forget_cell(&mut self, cell: usize) {
