@@ -154,6 +154,7 @@ impl Clocks {
             self.tick_in_tree(row, task);
         }
     }
+    #[inline(never)]
     fn tick_in_tree(&mut self, row: Row, task: usize) {
         let mut node = self.own_node(self.roots[row.0 as usize].node, self.top);
         self.roots[row.0 as usize].node = node;
@@ -177,6 +178,7 @@ impl Clocks {
         let node = &self.nodes[self.roots[row.0 as usize].node as usize];
         if self.top == 0 { node.slots[task as usize % FAN] } else { self.time_in_tree(node, task) }
     }
+    #[inline(never)]
     fn time_in_tree(&self, root: &Node, task: u32) -> u32 {
         let mut node = root;
         for level in (1..=self.top).rev() {
@@ -200,15 +202,21 @@ impl Clocks {
         self.roots[to.0 as usize].node = self.join_nodes(mine, theirs, self.top);
     }
     /// `to` knows exactly what `from` knows.
+    #[inline]
     pub(crate) fn copy(&mut self, to: Row, from: Row) {
         let (old, new) = (self.roots[to.0 as usize].node, self.roots[from.0 as usize].node);
-        if self.top == 0 {
+        if self.top == 0 && old != NOTHING {
             // A single node is copied in less time than it is shared and copied later.
+            self.nodes[old as usize].slots = self.nodes[new as usize].slots;
+        } else {
+            self.copy_tree(to, old, new);
+        }
+    }
+    #[inline(never)]
+    fn copy_tree(&mut self, to: Row, old: u32, new: u32) {
+        if self.top == 0 {
             let slots = self.nodes[new as usize].slots;
-            match old {
-                NOTHING => self.roots[to.0 as usize].node = self.new_node(slots),
-                _ => self.nodes[old as usize].slots = slots,
-            }
+            self.roots[to.0 as usize].node = self.new_node(slots);
             return;
         }
         self.keep(new);
