@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Recordings agree, differences are noticed, sweeps judge what failures leave.
+
+mod conformance;
+mod leaves;
+mod real_kernel;
+mod sweep;
