@@ -18,30 +18,24 @@ pub(crate) struct Sync {
     pub(crate) first_waiter: Option<u32>,
 }
 
-/// What the holder of a lock keeps off its CPU; nothing if it may sleep.
-fn section_of(how: Locking) -> Option<Section> {
+/// What the holder of a lock keeps off its CPU; nothing if it may sleep. include/linux/spinlock_api_smp.h
+fn sections_of(how: Locking) -> &'static [Section] {
     match how {
-        Locking::Spin => Some(Section::Preempt),
-        Locking::SpinBh => Some(Section::Bh),
-        Locking::SpinIrq => Some(Section::Irq),
-        Locking::Mutex | Locking::MutexKillable => None,
+        Locking::Spin => &[Section::Preempt],
+        Locking::SpinBh => &[Section::Preempt, Section::Bh],
+        Locking::SpinIrq => &[Section::Preempt, Section::Irq],
+        Locking::Mutex | Locking::MutexKillable => &[],
     }
 }
 
 impl Sim {
     pub(crate) fn disable(&mut self, task: usize, section: Section) {
-        let task = &mut self.tasks[task];
-        task.preempt_count += 1;
-        task.bh_count += u32::from(section == Section::Bh);
-        task.irq_count += u32::from(section == Section::Irq);
+        *self.tasks[task].count_of(section) += 1;
         self.cpus.changed = true;
     }
     pub(crate) fn enable(&mut self, task: usize, section: Section) {
-        let task = &mut self.tasks[task];
-        let less = |count: &mut u32, by: bool| *count = count.saturating_sub(u32::from(by));
-        less(&mut task.preempt_count, true);
-        less(&mut task.bh_count, section == Section::Bh);
-        less(&mut task.irq_count, section == Section::Irq);
+        let count = self.tasks[task].count_of(section);
+        *count = count.saturating_sub(1);
         self.cpus.changed = true;
     }
 
@@ -54,8 +48,8 @@ impl Sim {
         }
         self.syncs[sync].holder = Some(self.mark(task, loc));
         self.syncs[sync].released.acquire(&mut self.clocks, self.tasks[task].clock);
-        if let Some(section) = section_of(how) {
-            self.disable(task, section);
+        for section in sections_of(how) {
+            self.disable(task, *section);
         }
         self.look_again(sync);
         Some(0)
@@ -70,8 +64,8 @@ impl Sim {
         }
         self.syncs[sync].holder = None;
         self.syncs[sync].released.replace(&mut self.clocks, self.tasks[task].clock, task);
-        if let Some(section) = section_of(how) {
-            self.enable(task, section);
+        for section in sections_of(how) {
+            self.enable(task, *section);
         }
         self.look_again(sync);
     }

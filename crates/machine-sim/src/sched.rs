@@ -219,14 +219,15 @@ impl Sim {
     fn is_preemptible(&self, current: usize) -> bool {
         match self.config.preempt {
             Preempt::None => false,
-            Preempt::Full => self.tasks[current].preempt_count == 0,
+            Preempt::Full => !self.tasks[current].is_atomic(),
             Preempt::Voluntary => {
                 let might_sleep = |announced: Announced| {
                     announced.op.sleeps() || matches!(announced.op, Op::MightSleep(_) | Op::GraceBegin)
                 };
                 // A reader has preemption off, but for PREEMPT.
-                let Task { preempt_count, rcu_nesting, .. } = self.tasks[current];
-                preempt_count + rcu_nesting == 0 && self.announced[current].is_some_and(might_sleep)
+                !self.tasks[current].is_atomic()
+                    && self.tasks[current].rcu_nesting == 0
+                    && self.announced[current].is_some_and(might_sleep)
             }
         }
     }

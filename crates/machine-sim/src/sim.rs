@@ -323,9 +323,14 @@ impl Sim {
             Effect::UserMode => self.user_mode(task),
             Effect::MightSleep(what) => {
                 let sleeper = &self.tasks[task];
-                let (preempt_count, rcu_nesting) = (sleeper.kernel_preempt_count(), sleeper.rcu_nesting);
-                if sleeper.in_atomic() || rcu_nesting > 0 {
-                    self.found(task, Bug::SleepInAtomic { what, preempt_count, rcu_nesting }, loc);
+                if sleeper.is_atomic() || sleeper.rcu_nesting > 0 {
+                    let bug = Bug::SleepInAtomic {
+                        what,
+                        preempt_count: sleeper.kernel_preempt_count(),
+                        irqs_disabled: sleeper.irqs_disabled(),
+                        rcu_nesting: sleeper.rcu_nesting,
+                    };
+                    self.found(task, bug, loc);
                 }
             }
             Effect::Warn(what) => self.found(task, Bug::Warning { what }, loc),

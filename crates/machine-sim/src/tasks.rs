@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the machine knows of a task.
 
-use machine::{Addr, ContextKind};
+use machine::{Addr, ContextKind, Section};
 
 use crate::{clock::Row, shadow::Mark};
 
@@ -27,9 +27,9 @@ pub(crate) struct Task {
     pub(crate) dead: bool,
     /// Spinlocks that it holds, and other sections without preemption.
     pub(crate) preempt_count: u32,
-    /// Of these, those that keep softirqs off.
+    /// Sections without softirqs.
     pub(crate) bh_count: u32,
-    /// Of these, those that keep all interrupts off.
+    /// Sections without interrupts.
     pub(crate) irq_count: u32,
     /// How many `rcu_read_lock()` are not unlocked.
     pub(crate) rcu_nesting: u32,
@@ -60,9 +60,20 @@ impl Task {
             next_waiter: None,
         }
     }
-    /// Whether nothing may sleep here: `in_atomic()`, `irqs_disabled()`.
-    pub(crate) fn in_atomic(&self) -> bool {
-        self.context != ContextKind::Process || self.preempt_count > 0
+    pub(crate) fn count_of(&mut self, section: Section) -> &mut u32 {
+        match section {
+            Section::Preempt => &mut self.preempt_count,
+            Section::Bh => &mut self.bh_count,
+            Section::Irq => &mut self.irq_count,
+        }
+    }
+    /// `irqs_disabled()`: a handler of a hardware interrupt begins with interrupts off.
+    pub(crate) fn irqs_disabled(&self) -> bool {
+        self.context == ContextKind::Hardirq || self.irq_count > 0
+    }
+    /// Whether a section or an interrupt keeps the scheduler from its CPU: `!preemptible()`.
+    pub(crate) fn is_atomic(&self) -> bool {
+        self.kernel_preempt_count() > 0 || self.irqs_disabled()
     }
     /// `preempt_count()`, in the kernel's encoding. include/linux/preempt.h
     pub(crate) fn kernel_preempt_count(&self) -> u32 {
@@ -71,6 +82,6 @@ impl Task {
             ContextKind::Softirq => 1 << 8,
             ContextKind::Hardirq => 1 << 16,
         };
-        interrupt + self.preempt_count
+        interrupt + (self.bh_count << 9) + self.preempt_count
     }
 }

@@ -161,8 +161,11 @@ pub enum Bug {
     SleepInAtomic {
         /// What it is about.
         what: &'static str,
-        /// How many reasons there are: spinlocks, softirq.
+        /// `preempt_count()`: spinlocks held, times 0x200 sections without softirqs, 0x100 in a softirq, 0x10000 in a
+        /// hardware interrupt.
         preempt_count: u32,
+        /// `irqs_disabled()`
+        irqs_disabled: bool,
         /// How many read-side critical sections the task is in.
         rcu_nesting: u32,
     },

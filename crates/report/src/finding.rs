@@ -33,8 +33,8 @@ pub fn text(scene: &Scene<'_>, finding: &Finding) -> String {
         Bug::DataRace { .. } | Bug::UnorderedFree { .. } => report.kcsan(),
         Bug::Deadlock { what, op, holders } => report.hung_task(what, *op, holders),
         Bug::BadUnlock { what } => report.bad_unlock(what),
-        Bug::SleepInAtomic { preempt_count, rcu_nesting, .. } => {
-            report.sleep_in_atomic(*preempt_count, *rcu_nesting);
+        Bug::SleepInAtomic { preempt_count, irqs_disabled, rcu_nesting, .. } => {
+            report.sleep_in_atomic(*preempt_count, *irqs_disabled, *rcu_nesting);
         }
         Bug::Warning { .. } => report.warning(),
         Bug::Oops { fault, target } => report.oops(*fault, target),

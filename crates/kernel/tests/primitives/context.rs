@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use kernel::{Gfp, RcuFunc};
-use machine::{Bug, Finding};
+use machine::{Bug, ContextKind, Finding};
 use machine_sim::Config;
 
 use crate::setup::{Run, Setup, ThingPtr, run, runs};
@@ -12,7 +12,7 @@ use crate::setup::{Run, Setup, ThingPtr, run, runs};
 /// What was called, and the two counts that forbid it.
 fn atomic(finding: &Finding) -> (&'static str, u32, u32) {
     match finding.bug {
-        Bug::SleepInAtomic { what, preempt_count, rcu_nesting } => (what, preempt_count, rcu_nesting),
+        Bug::SleepInAtomic { what, preempt_count, rcu_nesting, .. } => (what, preempt_count, rcu_nesting),
         ref bug => panic!("{bug:?}"),
     }
 }
@@ -32,7 +32,7 @@ fn nobody_sleeps_with_a_spinlock() {
         s.say("goes on");
     });
     let found: Vec<_> = run.sim.findings().iter().map(atomic).collect();
-    assert_eq!(found, [("thing", 1, 0), ("mutex_lock", 2, 0)]);
+    assert_eq!(found, [("thing", 1, 0), ("mutex_lock", 0x202, 0)]);
     assert_eq!(run.log, "goes on");
 }
 
@@ -64,7 +64,50 @@ fn nobody_sleeps_in_a_callback() {
         });
         s.k.call_rcu(s.thing.rcu(), func).await;
     });
-    assert_eq!(atomic(run.finding()), ("mutex_lock", 256, 0));
+    assert_eq!(atomic(run.finding()), ("mutex_lock", 0x100, 0));
+}
+
+/// What an interrupted sleep says: `preempt_count()` and `irqs_disabled()`.
+fn counts(of: impl AsyncFn(&Setup) + 'static, context: ContextKind) -> Vec<(u32, bool)> {
+    let run = run(move |s| async move {
+        let this = s.clone();
+        let task = async move {
+            of(&this).await;
+            this.k.might_sleep("test").await;
+        };
+        match context {
+            ContextKind::Process => drop(s.k.spawn("task", None, task)),
+            _ => drop(s.k.raise("interrupt", context, 0, task)),
+        }
+    });
+    let count = |finding: &Finding| match finding.bug {
+        Bug::SleepInAtomic { preempt_count, irqs_disabled, .. } => (preempt_count, irqs_disabled),
+        ref bug => panic!("{bug:?}"),
+    };
+    run.sim.findings().iter().map(count).collect()
+}
+
+/// The encoding is that of include/linux/preempt.h.
+#[test]
+fn every_section_and_context_has_its_place_in_preempt_count() {
+    use ContextKind::{Hardirq, Process, Softirq};
+    let nothing = async |_: &Setup| {};
+    assert_eq!(counts(nothing, Process), []);
+    assert_eq!(counts(nothing, Softirq), [(0x100, false)]);
+    assert_eq!(counts(nothing, Hardirq), [(0x1_0000, true)]);
+    assert_eq!(counts(async |s| s.k.preempt_disable().await, Process), [(1, false)]);
+    assert_eq!(counts(async |s| s.k.local_bh_disable().await, Process), [(0x200, false)]);
+    assert_eq!(counts(async |s| s.k.local_irq_disable().await, Process), [(0, true)]);
+    assert_eq!(counts(async |s| s.thing.first().lock_bh(&s.k).await, Process), [(0x201, false)]);
+    assert_eq!(counts(async |s| s.thing.first().lock_irqsave(&s.k).await, Process), [(1, true)]);
+    assert_eq!(counts(async |s| s.k.local_bh_disable().await, Softirq), [(0x300, false)]);
+    let ended = async |s: &Setup| {
+        s.thing.first().lock_bh(&s.k).await;
+        s.thing.first().unlock_bh(&s.k).await;
+        s.thing.first().lock_irq(&s.k).await;
+        s.thing.first().unlock_irq(&s.k).await;
+    };
+    assert_eq!(counts(ended, Process), []);
 }
 
 fn unlocks(run: &Run) -> String {

@@ -48,12 +48,12 @@ impl Report<'_> {
         self.call_trace();
     }
 
-    pub(super) fn sleep_in_atomic(&mut self, preempt_count: u32, rcu_nesting: u32) {
+    pub(super) fn sleep_in_atomic(&mut self, preempt_count: u32, irqs_disabled: bool, rcu_nesting: u32) {
         self.title();
         let (pid, name) = (self.scene.pid(self.finding.by.id), self.words.bus.name(self.finding.by.task));
-        let atomic = u32::from(preempt_count > 0);
+        let (atomic, irqs) = (u32::from(preempt_count > 0), u32::from(irqs_disabled));
         self.line(&format!(
-            "in_atomic(): {atomic}, irqs_disabled(): 0, non_block: 0, pid: {pid}, name: {name}"
+            "in_atomic(): {atomic}, irqs_disabled(): {irqs}, non_block: 0, pid: {pid}, name: {name}"
         ));
         self.line(&format!("preempt_count: {preempt_count:x}, expected: 0"));
         self.line(&format!("RCU nest depth: {rcu_nesting}, expected: 0"));

@@ -120,7 +120,7 @@ fn every_code_is_explained() {
     let bugs = [
         told.use_after_free().bug,
         Bug::BadUnlock { what: String::new() },
-        Bug::SleepInAtomic { what: "x", preempt_count: 1, rcu_nesting: 0 },
+        Bug::SleepInAtomic { what: "x", preempt_count: 1, irqs_disabled: false, rcu_nesting: 0 },
         Bug::Warning { what: "x" },
         Bug::InvalidFree { cell: told.cell() },
         Bug::Oops { fault: Fault::EndlessLoop, target: String::new() },
