@@ -177,7 +177,8 @@ impl Kernel {
     #[track_caller]
     pub fn might_sleep(&self, what: &'static str) -> impl Future<Output = ()> {
         self.might_sleep_here(what);
-        let resched = self.bus.points().might_sleep.then(|| self.bus.step(Op::MightSleep(what)));
+        let is_point = self.bus.points().might_sleep;
+        let resched = if is_point { Some(self.bus.step(Op::MightSleep(what))) } else { None };
         async move {
             if let Some(resched) = resched {
                 resched.await;
@@ -194,7 +195,7 @@ impl Kernel {
     /// `BUG_ON()`: ends the task if `condition` holds.
     #[track_caller]
     pub fn bug_on(&self, condition: bool, what: &'static str) -> impl Future<Output = ()> {
-        let bug = condition.then(|| self.bus.step(machine::Op::Fault(Fault::Bug(what))));
+        let bug = if condition { Some(self.bus.step(Op::Fault(Fault::Bug(what)))) } else { None };
         async move {
             if let Some(bug) = bug {
                 bug.await;

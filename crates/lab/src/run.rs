@@ -9,7 +9,9 @@ use machine::{Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
 };
-use scenario::{AfterSetup, EndState, Failure, Run, Scenario, StepWatch, Sweep, Tally, Variant, World};
+use scenario::{
+    AfterSetup, EndState, Failure, InStep, Run, Scenario, StepWatch, Sweep, Tally, Variant, World,
+};
 
 pub use self::sweep::SweepReport;
 /// What a machine's tasks speak to, for those who render.
@@ -39,8 +41,8 @@ pub struct Found {
     pub finding: Finding,
     /// Where.
     pub cpu: u32,
-    /// The step of the scenario that the task was in, if it was in one; see [`Scenario::place`].
-    pub step: Option<u32>,
+    /// The step of the scenario that the task was in, if it was in one.
+    pub step: Option<InStep>,
 }
 
 /// What became of a run.
@@ -286,6 +288,8 @@ struct Watching<'w, W> {
     cpus: Vec<u32>,
     steps: StepWatch,
     findings: Vec<Found>,
+    /// Whether what happens is part of the story.
+    is_shown: bool,
 }
 
 impl<'w, W: Driver> Watching<'w, W> {
@@ -305,15 +309,13 @@ impl<'w, W: Driver> Watching<'w, W> {
             cpus: Vec::new(),
             steps: StepWatch::default(),
             findings: Vec::new(),
+            is_shown: false,
         }
     }
-    fn is_shown(&self) -> bool {
-        self.world.get().is_none_or(|world| world.is_shown())
-    }
     /// Tells those who watch what an event means, if it has a meaning to scenarios.
-    fn tell(&mut self, effect: &Effect, is_shown: bool) {
+    fn tell(&mut self, effect: &Effect) {
         let text = self.world.get().and_then(|world| self.tally.happens(world, effect));
-        if let Some(text) = text.filter(|_| is_shown) {
+        if let Some(text) = text.filter(|_| self.is_shown) {
             (self.in_words)(self.watcher, &text);
         }
     }
@@ -321,7 +323,7 @@ impl<'w, W: Driver> Watching<'w, W> {
 
 impl<W: Driver> Driver for Watching<'_, W> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
-        if self.is_shown() {
+        if self.is_shown {
             self.watcher.choose(choice);
         }
         self.driver.choose(choice)
@@ -334,12 +336,14 @@ impl<W: Driver> Driver for Watching<'_, W> {
         self.cpus[task] = event.current.cpu;
         self.steps.happened(event);
         self.driver.happened(event);
-        let is_shown = self.is_shown();
-        if is_shown {
+        if !self.is_shown {
+            self.is_shown = self.world.get().is_some_and(|world| world.shows_from(&event.what));
+        }
+        if self.is_shown {
             self.watcher.happened(event);
         }
         if let What::Effect(effect) = &event.what {
-            self.tell(effect, is_shown);
+            self.tell(effect);
         }
     }
     fn found(&mut self, finding: &Finding) {

@@ -16,7 +16,7 @@
 //!
 //! static COUNTER: Layout = Layout {
 //!     name: "struct counter", short: "counter", cache: "kmalloc",
-//!     fields: &[Field { name: "count", cell: 0, cells: 1, kind: CellKind::Marked }],
+//!     fields: &[Field { name: "count", cell: 0, cells: 1, kind: CellKind::Marked, parts: &[] }],
 //! };
 //! let bus = Bus::new();
 //! bus.reset(Slab::Exact, 1024, Points::default());

@@ -9,7 +9,7 @@ use crate::{
     entry::{Entry, Shown},
     paint::Kind,
     timeline::Detail,
-    words::{Words, lock_names, section_names},
+    words::{Words, duration, lock_names, section_names},
 };
 
 /// A line of a timeline.
@@ -204,9 +204,8 @@ impl<'a> Lines<'a> {
         if *update == Update::Read {
             return None;
         }
-        let field =
-            if *addr == object && object.cell() != 0 { "" } else { self.words.field_of(object, *addr)? };
-        Some(self.update(field, *update, *old).trim_start().to_owned())
+        let field = self.words.field_of(object, *addr)?;
+        Some(self.update(&field, *update, *old).trim_start().to_owned())
     }
 
     /// Says who has the CPU if that is somebody else.
@@ -266,7 +265,7 @@ impl<'a> Lines<'a> {
             Op::GraceBegin => (Kind::Lock, "a grace period begins".to_owned()),
             Op::GraceEnd => (Kind::Lock, "the grace period has ended".to_owned()),
             Op::MightSleep(what) => (Kind::Trace, format!("might_sleep() of {what}")),
-            Op::Sleep(ns) => (Kind::Wait, format!("has slept for {ns} ns")),
+            Op::Sleep(ns) => (Kind::Wait, format!("has slept for {}", duration(ns))),
             Op::Start | Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => {
                 (Kind::Trace, format!("{op:?}"))
             }

@@ -76,7 +76,7 @@ impl World {
         let function = match action {
             Action::TouchNet(_) => function!("touch_net"),
             Action::PassiveGet(_) => function!("passive_get"),
-            Action::Reap(_) => function!("release_task"),
+            Action::Reap(_) => function!("wait_task_zombie"),
             Action::RcuRead(_) => function!("rcu_read"),
             Action::CallRcu(_) => function!("call_rcu"),
             Action::NetMutexLock(_) => function!("net_mutex_lock"),
@@ -418,7 +418,9 @@ impl World {
         };
         let pid = self.next_number();
         let flags = if s.newnet == Some(true) { CLONE_NEWNET } else { 0 };
-        let made = ns.clone_task(pid, flags, cred).await.map(|_| ());
+        let made = ns.clone_task(pid, flags, cred).await.map(|made| {
+            k.bus.name_object(made.addr(), &format!("task {}", s.name.name.text));
+        });
         let process = made.is_ok().then_some(pid);
         if let Some(slot) = self.processes.borrow_mut().get_mut(s.name.name.index()) {
             *slot = process;

@@ -53,7 +53,7 @@ pub use format::{Preempt, Shown};
 pub use functions::FUNCTIONS;
 pub use judge::Failure;
 pub use netns::SUBSYSTEMS;
-pub use place::{StepWatch, is_of_simulator};
+pub use place::{InStep, StepWatch, is_of_simulator};
 pub use program::{Started, start};
 pub use read::read;
 pub use scenario::{Driver, MachineConfig, Outcome, Run, Scenario, Sweep, Variant};

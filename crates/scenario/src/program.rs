@@ -79,7 +79,6 @@ impl World {
         if self.variant == Variant::Before {
             return;
         }
-        self.begun.set(true);
         // In one step, and the last: so they begin together.
         for (index, task_struct) in made.into_iter().enumerate() {
             if task_struct.is_some() || scenario.tasks[index].softirq && self.has_task(index) {
@@ -126,7 +125,10 @@ impl World {
                 None => Err(kernel::EINVAL),
             };
             match made {
-                Ok(made) => self.user_namespaces.borrow_mut()[index] = Some(made),
+                Ok(made) => {
+                    self.k().bus.name_object(made.addr(), &format!("user_ns {}", ns.name));
+                    self.user_namespaces.borrow_mut()[index] = Some(made);
+                }
                 Err(error) => self.fail(None, format!("user namespace {}: {error}", ns.name)),
             }
         }
@@ -156,6 +158,7 @@ impl World {
                 if let Some(process) = self.processes.borrow_mut().get_mut(index) {
                     *process = Some(pid);
                 }
+                self.k().bus.name_object(task_struct.addr(), &format!("task {}", task.name));
                 Some(task_struct)
             }
             Err(error) => {
@@ -179,6 +182,7 @@ impl World {
         let new = NewTask { name, idle: None, cpu: task.cpu, context, task: steps };
         let task = self.k().bus.spawn(new);
         self.tasks.borrow_mut()[index] = Some(task);
+        self.first_task.set(self.first_task.get().or(Some(task)));
         self.arm_kills(index, task);
     }
 
