@@ -418,9 +418,7 @@ impl World {
         };
         let pid = self.next_number();
         let flags = if s.newnet == Some(true) { CLONE_NEWNET } else { 0 };
-        let made = ns.clone_task(pid, flags, cred).await.map(|made| {
-            k.bus.name_object(made.addr(), &format!("task {}", s.name.name.text));
-        });
+        let made = ns.clone_task(pid, flags, cred).await.map(|_| ());
         let process = made.is_ok().then_some(pid);
         if let Some(slot) = self.processes.borrow_mut().get_mut(s.name.name.index()) {
             *slot = process;

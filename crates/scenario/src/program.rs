@@ -125,10 +125,7 @@ impl World {
                 None => Err(kernel::EINVAL),
             };
             match made {
-                Ok(made) => {
-                    self.k().bus.name_object(made.addr(), &format!("user_ns {}", ns.name));
-                    self.user_namespaces.borrow_mut()[index] = Some(made);
-                }
+                Ok(made) => self.user_namespaces.borrow_mut()[index] = Some(made),
                 Err(error) => self.fail(None, format!("user namespace {}: {error}", ns.name)),
             }
         }
@@ -158,7 +155,6 @@ impl World {
                 if let Some(process) = self.processes.borrow_mut().get_mut(index) {
                     *process = Some(pid);
                 }
-                self.k().bus.name_object(task_struct.addr(), &format!("task {}", task.name));
                 Some(task_struct)
             }
             Err(error) => {
