@@ -5,7 +5,7 @@ mod sweep;
 
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
-use machine::{Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
+use machine::{Choice, ContextKind, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
 };
@@ -375,7 +375,8 @@ fn config(scenario: &Scenario) -> Config {
         checks: Checks { kasan: machine.kasan, kcsan: machine.kcsan },
         points: Points {
             might_sleep: preempt == Preempt::Voluntary,
-            softirqs: scenario.has_softirqs(),
+            softirqs: scenario.has(ContextKind::Softirq),
+            hardirqs: scenario.has(ContextKind::Hardirq),
             ..Points::default()
         },
         stop_at_first: machine.stop_at_first,

@@ -15,7 +15,7 @@ use self::tasks::TaskCopy;
 use crate::{
     check::{Checker, Kind, Scope},
     diagnostic::Diagnostic,
-    format::{ContextText, FaultText, MachineText, Preempt, SlabText, Text},
+    format::{FaultText, MachineText, Preempt, SlabText, Text},
     scenario::{Fault, MachineConfig, Scenario, UserNs},
     source::{Seg, Source},
     values::Check,
@@ -147,9 +147,9 @@ fn resolve(cx: &mut Checker<'_>, text: &mut Text, tasks: &mut [TaskCopy]) {
     }
     cx.within([Seg::Key("setup")], |cx| text.setup.resolve(cx));
     for task in tasks {
-        let (copy, in_softirq) = (task.copy, task.text.context == ContextText::Softirq);
+        let (copy, context) = (task.copy, task.text.context.kind());
         cx.within([Seg::Key("tasks"), Seg::Index(task.index), Seg::Key("steps")], |cx| {
-            cx.within_copy(copy, |cx| cx.within_softirq(in_softirq, |cx| task.text.steps.resolve(cx)));
+            cx.within_copy(copy, |cx| cx.within_context(context, |cx| task.text.steps.resolve(cx)));
         });
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The format, version 1: what a scenario is in JSON.
 
+use machine::ContextKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
@@ -308,8 +309,30 @@ pub(crate) enum ContextText {
     /// It may sleep.
     #[default]
     Process,
-    /// It interrupts its CPU, and must not sleep.
+    /// A softirq. It interrupts its CPU where neither softirqs nor interrupts are off, and must not sleep.
     Softirq,
+    /// The handler of a hardware interrupt. It interrupts its CPU, softirqs too, where interrupts are on; nothing
+    /// interrupts it, and it must not sleep.
+    Hardirq,
+}
+
+impl ContextText {
+    pub(crate) fn kind(self) -> ContextKind {
+        match self {
+            ContextText::Process => ContextKind::Process,
+            ContextText::Softirq => ContextKind::Softirq,
+            ContextText::Hardirq => ContextKind::Hardirq,
+        }
+    }
+}
+
+/// What people call a context that is no process.
+pub(crate) fn interrupt_name(kind: ContextKind) -> Option<&'static str> {
+    match kind {
+        ContextKind::Process => None,
+        ContextKind::Softirq => Some("a softirq"),
+        ContextKind::Hardirq => Some("a hardware interrupt"),
+    }
 }
 
 object! {

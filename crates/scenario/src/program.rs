@@ -72,7 +72,7 @@ impl World {
         }
         let mut made = Vec::new();
         for (index, task) in scenario.tasks.iter().enumerate() {
-            let is_process = !task.softirq && self.has_task(index);
+            let is_process = task.context == ContextKind::Process && self.has_task(index);
             made.push(if is_process { self.make_task(index).await } else { None });
         }
         self.sweep(SweepFrom::Tasks);
@@ -81,7 +81,8 @@ impl World {
         }
         // In one step, and the last: so they begin together.
         for (index, task_struct) in made.into_iter().enumerate() {
-            if task_struct.is_some() || scenario.tasks[index].softirq && self.has_task(index) {
+            let is_interrupt = scenario.tasks[index].context != ContextKind::Process;
+            if task_struct.is_some() || is_interrupt && self.has_task(index) {
                 self.start_task(index, task_struct);
             }
         }
@@ -163,7 +164,7 @@ impl World {
             }
         }
     }
-    /// A process, or a softirq, which is none.
+    /// A process, or an interrupt, which is none.
     fn start_task(self: &Rc<Self>, index: usize, task_struct: Option<TaskPtr>) {
         let (world, scenario) = (self.clone(), self.scenario.clone());
         let task = &self.scenario.tasks[index];
@@ -174,8 +175,7 @@ impl World {
             world.run_body(&scenario.tasks[index].steps.0, Me::default()).await;
         });
         let name = self.k().bus.intern(&task.name);
-        let context = if task.softirq { ContextKind::Softirq } else { ContextKind::Process };
-        let new = NewTask { name, idle: None, cpu: task.cpu, context, task: steps };
+        let new = NewTask { name, idle: None, cpu: task.cpu, context: task.context, task: steps };
         let task = self.k().bus.spawn(new);
         self.tasks.borrow_mut()[index] = Some(task);
         self.first_task.set(self.first_task.get().or(Some(task)));

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use machine::Slab;
+use machine::{ContextKind, Slab};
 use netns::{Patch, Subsystem};
 
 use crate::{
@@ -196,7 +196,7 @@ pub(crate) struct Module {
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) name: String,
-    pub(crate) softirq: bool,
+    pub(crate) context: ContextKind,
     pub(crate) cpu: Option<u32>,
     pub(crate) uid: u32,
     /// The index of its user namespace; none for the first.
@@ -270,9 +270,9 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Whether it raises softirqs itself.
-    pub fn has_softirqs(&self) -> bool {
-        self.tasks.iter().any(|task| task.softirq)
+    /// Whether a task of it runs in this context.
+    pub fn has(&self, context: ContextKind) -> bool {
+        self.tasks.iter().any(|task| task.context == context)
     }
     /// The text that it was read from.
     pub fn source(&self) -> &Source {
