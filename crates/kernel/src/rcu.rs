@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Read-copy update; include/linux/rcupdate.h, kernel/rcu/tree.c
 //!
-//! This is the *abstract* model: a grace period ends when the readers that were inside have left. Callbacks wait on
-//! the CPU that queued them, first in, first out, and are run there by a softirq after a grace period; nothing
-//! orders those of different CPUs.
+//! Callbacks wait on the CPU that queued them, first in, first out, and are run there by a softirq after a grace
+//! period; nothing orders those of different CPUs. There are two models behind one interface. In the *abstract* one
+//! everybody who waits has a grace period to himself. With [`Kernel::rcu_spawn_gp_kthread()`] there is one grace period
+//! at a time, which the kthread begins and ends for all who wait, as in kernel/rcu/tree.c.
 
-use std::{cell::RefCell, collections::VecDeque, fmt, pin::Pin, rc::Rc};
+mod callbacks;
+mod grace;
 
-use machine::{Addr, CellKind, ContextKind, Effect, NewTask, Op, function, tracepoint};
+use std::{
+    cell::{OnceCell, RefCell},
+    pin::Pin,
+    rc::Rc,
+};
 
-use crate::{Completion, Field, Kernel, Mutex, Pointer, object};
+use machine::{Addr, CellKind, Effect, Op, function, tracepoint};
+
+use self::{
+    callbacks::{Callback, PerCpu},
+    grace::GracePeriods,
+};
+use crate::{Completion, Field, Kernel, Mutex, Pointer, SpinLock, object};
 
 tracepoint! {
     /// An object will be freed after a grace period.
@@ -35,14 +47,10 @@ object! {
         barrier_mutex: Mutex,
         /// Signalled by every barrier callback.
         barrier_completion: Completion,
-    }
-}
-
-object! {
-    /// One CPU's callbacks.
-    struct RcuData("struct rcu_data", "rcu_data", "static") {
-        /// There are callbacks to run.
-        pending: Completion,
+        /// Protects the numbers of grace periods: the lock of the root `struct rcu_node`.
+        lock: SpinLock,
+        /// Somebody needs a grace period.
+        gp_wq: Completion,
     }
 }
 
@@ -64,29 +72,6 @@ impl Field for RcuHead {
 /// A function that a callback runs, in softirq context, with the head that was queued.
 pub type RcuFunc = Rc<dyn Fn(Addr) -> Pin<Box<dyn Future<Output = ()>>>>;
 
-#[derive(Clone)]
-enum Callback {
-    Kfree(Addr),
-    Func(RcuFunc),
-    Barrier,
-}
-
-impl fmt::Debug for Callback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Callback::Kfree(object) => write!(f, "Kfree({object:?})"),
-            Callback::Func(_) => f.write_str("Func"),
-            Callback::Barrier => f.write_str("Barrier"),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct PerCpu {
-    data: RcuData,
-    callbacks: VecDeque<(Addr, Callback)>,
-}
-
 /// What a kernel knows of RCU.
 #[derive(Debug)]
 pub(crate) struct Rcu {
@@ -95,6 +80,8 @@ pub(crate) struct Rcu {
     /// How often a barrier has begun and ended, to let one serve all who asked before it began.
     begun: std::cell::Cell<u64>,
     ended: std::cell::Cell<u64>,
+    /// None in the abstract model.
+    gp: OnceCell<GracePeriods>,
 }
 
 impl Rcu {
@@ -105,6 +92,7 @@ impl Rcu {
             cpus: RefCell::default(),
             begun: std::cell::Cell::new(0),
             ended: std::cell::Cell::new(0),
+            gp: OnceCell::new(),
         })
     }
 }
@@ -130,7 +118,23 @@ impl Kernel {
         let loc = std::panic::Location::caller();
         async move {
             let _f = self.enter(function!("synchronize_rcu"), 0);
-            self.bus.step_at(Op::GraceBegin, loc).await;
+            if self.rcu.gp.get().is_some() {
+                self.trace(&SYNCHRONIZE_RCU, 0, 0);
+                return self.wait_rcu_gp().await;
+            }
+            self.bus.step_at(Op::GraceBegin { expedited: false }, loc).await;
+            self.trace(&SYNCHRONIZE_RCU, 0, 0);
+            self.bus.step_at(Op::GraceEnd, loc).await;
+        }
+    }
+    /// `synchronize_rcu_expedited()`: the same without the kthread and its callbacks; other CPUs are interrupted.
+    #[track_caller]
+    pub fn synchronize_rcu_expedited(&self) -> impl Future<Output = ()> {
+        self.might_sleep_here("synchronize_rcu_expedited");
+        let loc = std::panic::Location::caller();
+        async move {
+            let _f = self.enter(function!("synchronize_rcu_expedited"), 0);
+            self.bus.step_at(Op::GraceBegin { expedited: true }, loc).await;
             self.trace(&SYNCHRONIZE_RCU, 0, 0);
             self.bus.step_at(Op::GraceEnd, loc).await;
         }
@@ -185,98 +189,6 @@ impl Kernel {
     /// The heads of callbacks that are queued and have not run, on all CPUs; NULL for those of barriers.
     pub fn rcu_callback_heads(&self) -> Vec<Addr> {
         let cpus = self.rcu.cpus.borrow();
-        cpus.iter().flatten().flat_map(|cpu| cpu.callbacks.iter().map(|(head, _)| *head)).collect()
-    }
-
-    /// Queues a barrier callback behind the callbacks of every CPU that has some; on how many.
-    async fn post_barriers(&self) -> i64 {
-        let busy: Vec<usize> = {
-            let cpus = self.rcu.cpus.borrow();
-            let has_some = |cpu: &usize| cpus[*cpu].as_ref().is_some_and(|cpu| !cpu.callbacks.is_empty());
-            (0..cpus.len()).filter(has_some).collect()
-        };
-        for &cpu in &busy {
-            self.queue_callback(u32::try_from(cpu).unwrap_or(0), Addr::NULL, Callback::Barrier).await;
-        }
-        i64::try_from(busy.len()).unwrap_or(i64::MAX)
-    }
-
-    /// Whose callbacks the current CPU's are.
-    fn callback_cpu(&self) -> u32 {
-        self.callback_cpu.get().unwrap_or_else(|| self.smp_processor_id())
-    }
-
-    /// Suspends only where the machine has no memory for the first callback of a CPU.
-    async fn queue_callback(&self, cpu: u32, head: Addr, callback: Callback) {
-        let index = cpu as usize;
-        let is_first = self.rcu.cpus.borrow().get(index).is_none_or(Option::is_none);
-        if is_first && !self.start_callbacks(cpu) {
-            return self.out_of_memory().await;
-        }
-        if let Some(Some(per_cpu)) = self.rcu.cpus.borrow_mut().get_mut(index) {
-            per_cpu.callbacks.push_back((head, callback));
-            per_cpu.data.pending().complete(self);
-        }
-    }
-
-    /// The first callback of a CPU makes the context that will run them; whether there is memory for it.
-    fn start_callbacks(&self, cpu: u32) -> bool {
-        let Some(data) = self.bus.alloc_static(RcuData::layout(), "rcu_data") else { return false };
-        let data = RcuData::at(data);
-        let mut cpus = self.rcu.cpus.borrow_mut();
-        let index = cpu as usize;
-        if cpus.len() <= index {
-            cpus.resize_with(index + 1, || None);
-        }
-        cpus[index] = Some(PerCpu { data, callbacks: VecDeque::new() });
-        let name = self.bus.intern(&format!("rcuc/{cpu}"));
-        let kernel = self.this();
-        let task = Box::pin(async move { kernel.rcu_process_callbacks(data, index).await });
-        self.bus.spawn(NewTask {
-            name,
-            idle: Some(data.pending().addr()),
-            cpu: Some(cpu),
-            context: ContextKind::Softirq,
-            task,
-        });
-        true
-    }
-
-    /// `rcu_process_callbacks()`: for ever, the callbacks queued by now, after a grace period.
-    async fn rcu_process_callbacks(&self, data: RcuData, cpu: usize) {
-        loop {
-            data.pending().wait(self).await;
-            let batch = self.rcu.cpus.borrow()[cpu].as_ref().map_or(0, |cpu| cpu.callbacks.len());
-            if batch == 0 {
-                continue;
-            }
-            let _f = self.enter(function!("rcu_process_callbacks"), 0);
-            self.bus.step(Op::GraceBegin).await;
-            self.bus.step(Op::GraceEnd).await;
-            for _ in 0..batch {
-                self.invoke_first(cpu).await;
-            }
-        }
-    }
-
-    async fn invoke_first(&self, cpu: usize) {
-        let first = self.rcu.cpus.borrow_mut()[cpu].as_mut().and_then(|cpu| cpu.callbacks.front().cloned());
-        let Some((head, callback)) = first else { return };
-        match callback {
-            Callback::Barrier => self.rcu.state.barrier_completion().complete(self),
-            Callback::Kfree(object) => {
-                self.bus.read(head.plus(1)).await;
-                self.kfree(object);
-            }
-            Callback::Func(func) => {
-                self.bus.read(head.plus(1)).await;
-                self.trace(&RCU_INVOKE_CALLBACK, head.to_value(), 0);
-                func(head).await;
-            }
-        }
-        // Only now: a barrier waits for callbacks that are running, too.
-        if let Some(cpu) = self.rcu.cpus.borrow_mut()[cpu].as_mut() {
-            cpu.callbacks.pop_front();
-        }
+        cpus.iter().flatten().flat_map(|cpu| cpu.callbacks.iter().map(|queued| queued.head)).collect()
     }
 }

@@ -383,5 +383,6 @@ fn config(scenario: &Scenario) -> Config {
         max_steps: machine.max_steps,
         max_tasks: MAX_TASKS,
         max_cells: machine.max_cells(),
+        ..Config::default()
     }
 }

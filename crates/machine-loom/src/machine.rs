@@ -213,6 +213,7 @@ impl Loom {
         if trace.len() == TRACED {
             trace.pop_front();
         }
-        trace.push_back(Traced { event: Event { current: self.current(task), what, loc }, function });
+        trace
+            .push_back(Traced { event: Event { current: self.current(task), what, loc, time: 0 }, function });
     }
 }

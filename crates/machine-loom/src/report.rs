@@ -153,13 +153,14 @@ fn describe(machine: &Loom, op: Op) -> String {
         Op::IsLocked(addr) => format!("is locked {}", cell(addr)),
         Op::Wait(addr) => format!("wait {}", cell(addr)),
         Op::RcuReadLock => "rcu_read_lock".to_owned(),
-        Op::GraceBegin => "grace period begins".to_owned(),
+        Op::GraceBegin { .. } => "grace period begins".to_owned(),
         Op::GraceEnd => "grace period ends".to_owned(),
         Op::Start
         | Op::MightSleep(_)
         | Op::PreemptEnable
         | Op::Interruptible
         | Op::Sleep(_)
+        | Op::Tick
         | Op::Fault(_) => format!("{op:?}"),
     }
 }

@@ -3,6 +3,8 @@
 
 use machine::{Points, Slab};
 
+use crate::time::Clock;
+
 /// When the scheduler may take a CPU from a task that could go on; kernel/Kconfig.preempt
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preempt {
@@ -51,6 +53,10 @@ pub struct Config {
     pub preempt: Preempt,
     /// When grace periods end.
     pub rcu: RcuModel,
+    /// Whether operations take time.
+    pub clock: Clock,
+    /// With a clock: timer interrupts a second. `CONFIG_HZ`
+    pub hz: u32,
     /// How much memory an allocation takes.
     pub slab: Slab,
     /// The checks that are made.
@@ -61,6 +67,8 @@ pub struct Config {
     pub stop_at_first: bool,
     /// Operations in one execution.
     pub max_steps: u64,
+    /// With a clock: nanoseconds of virtual time in one execution.
+    pub max_time: u64,
     /// Tasks in one execution.
     pub max_tasks: u32,
     /// Cells of 8 bytes of simulated memory in one execution.
@@ -73,11 +81,14 @@ impl Default for Config {
             cpus: 4,
             preempt: Preempt::Full,
             rcu: RcuModel::default(),
+            clock: Clock::Untimed,
+            hz: 250,
             slab: Slab::SizeClasses,
             checks: Checks::ALL,
             points: Points::default(),
             stop_at_first: false,
             max_steps: 1_000_000,
+            max_time: 3_600_000_000_000,
             max_tasks: 4096,
             max_cells: 1 << 25,
         }
@@ -89,6 +100,8 @@ impl Default for Config {
 pub enum Limit {
     /// [`Config::max_steps`]
     Steps,
+    /// [`Config::max_time`]
+    Time,
     /// [`Config::max_tasks`]
     Tasks,
     /// [`Config::max_cells`]

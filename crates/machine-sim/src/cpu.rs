@@ -15,6 +15,18 @@ pub(crate) struct Cpu {
     pub(crate) interrupts: Vec<u32>,
     /// Tasks bound to it that could go on and do not have it.
     pub(crate) queue: Vec<u32>,
+    /// With a clock: up to when it is busy.
+    pub(crate) time: u64,
+    /// When its task's time slice began.
+    pub(crate) slice: u64,
+    /// That time slice is over: `TIF_NEED_RESCHED`.
+    pub(crate) need_resched: bool,
+    /// How long softirqs have kept it without letting a task go on.
+    pub(crate) softirq_time: u64,
+    /// Its timer interrupt is on.
+    pub(crate) has_tick: bool,
+    /// What it does next has to be looked at again.
+    pub(crate) touched: bool,
 }
 
 impl Cpu {
@@ -26,9 +38,10 @@ impl Cpu {
         self.hardirq.or(self.softirq).map(TaskId).or(self.current)
     }
     fn clear(&mut self) {
-        (self.current, self.softirq, self.hardirq) = (None, None, None);
         self.interrupts.clear();
         self.queue.clear();
+        let (interrupts, queue) = (std::mem::take(&mut self.interrupts), std::mem::take(&mut self.queue));
+        *self = Cpu { interrupts, queue, ..Cpu::default() };
     }
 }
 

@@ -7,6 +7,7 @@
 mod clock;
 mod config;
 mod cpu;
+mod dispatch;
 mod driver;
 mod locks;
 mod memory;
@@ -16,8 +17,10 @@ mod schedule;
 mod shadow;
 mod sim;
 mod tasks;
+mod time;
 
 pub use config::{Checks, Config, Limit, Outcome, Preempt, RcuModel};
 pub use driver::{First, MAX_RUNS, Recorded, Seeded};
 pub use schedule::{Diverged, Schedule, ScheduleError, Standing, Why, render};
 pub use sim::Sim;
+pub use time::{Clock, Costs};

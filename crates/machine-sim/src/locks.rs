@@ -14,8 +14,9 @@ pub(crate) struct Sync {
     pub(crate) holder: Option<Mark>,
     pub(crate) count: i64,
     pub(crate) released: Released,
-    /// The first of the tasks that have announced to lock it or to wait for it.
+    /// The tasks that have announced to lock it or to wait for it, in the order in which they came.
     pub(crate) first_waiter: Option<u32>,
+    pub(crate) last_waiter: Option<u32>,
 }
 
 /// What the holder of a lock keeps off its CPU; nothing if it may sleep. include/linux/spinlock_api_smp.h

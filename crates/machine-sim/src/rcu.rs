@@ -4,7 +4,11 @@
 
 use machine::{Loc, TaskId, TaskSet};
 
-use crate::{clock::Released, config::RcuModel, sim::Sim};
+use crate::{
+    clock::Released,
+    config::{Preempt, RcuModel},
+    sim::Sim,
+};
 
 /// A grace period that a task waits for.
 #[derive(Debug)]
@@ -110,18 +114,23 @@ impl Sim {
         }
     }
 
-    pub(crate) fn grace_begin(&mut self, task: usize) -> i64 {
+    pub(crate) fn grace_begin(&mut self, task: usize, expedited: bool) -> i64 {
         let mut left = Released::default();
         // What has left before also happened before the end.
         self.rcu.left.acquire(&mut self.clocks, self.tasks[task].clock);
         left.add(&mut self.clocks, self.tasks[task].clock, task);
         let mut cpus = self.rcu.spare.pop().unwrap_or_default();
         cpus.clear();
-        if self.config.rcu == RcuModel::PerCpu {
-            // An idle CPU is in a quiescent state already.
-            (0..self.cpus.all.len())
-                .filter(|cpu| !self.cpus.idle.contains(*cpu))
-                .for_each(|cpu| cpus.set(cpu, true));
+        // With CONFIG_PREEMPT the interrupt finds out whether a CPU is in a reader; without, it asks for a reschedule.
+        let is_told = expedited && self.config.preempt == Preempt::Full;
+        if self.config.rcu == RcuModel::PerCpu && !is_told {
+            for (cpu, of) in self.cpus.all.iter_mut().enumerate() {
+                // An idle CPU is in a quiescent state already.
+                if !self.cpus.idle.contains(cpu) {
+                    cpus.set(cpu, true);
+                    of.need_resched |= expedited;
+                }
+            }
         }
         self.rcu.graces.push(Grace { task, before: self.rcu.next, left, cpus });
         0

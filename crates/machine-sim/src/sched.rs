@@ -5,7 +5,7 @@
 
 use machine::{Announced, ContextKind, Locking, Op, Ready, TaskId};
 
-use crate::{config::Preempt, cpu::Cpu, sim::Sim, tasks::Task};
+use crate::{config::Preempt, cpu::Cpu, sim::Sim, tasks::Task, time::Timer};
 
 impl Sim {
     /// `task` waits to perform this, or nothing any more.
@@ -19,26 +19,39 @@ impl Sim {
             }
             Some(Announced { op: op @ (Op::Lock(addr, _) | Op::Wait(addr)), .. }) => {
                 if let Some(sync) = self.sync_of(addr) {
-                    self.tasks[task].next_waiter = self.syncs[sync].first_waiter;
-                    self.syncs[sync].first_waiter = Some(task as u32);
+                    self.begin_waiting(task, sync);
                     possible = self.has_come(task, op, sync);
                 }
             }
             Some(Announced { op: Op::GraceEnd, .. }) => possible = self.grace_is_over(task),
-            Some(Announced { op: Op::Sleep(_), .. }) => self.leave_cpu(task),
+            Some(Announced { op: op @ (Op::Sleep(_) | Op::Tick), .. }) => {
+                self.leave_cpu(task);
+                if self.time.is_on() {
+                    possible = false;
+                    let now = self.time.now;
+                    let until = match op {
+                        Op::Sleep(time) => now.saturating_add(time),
+                        _ => self.time.next_tick(now),
+                    };
+                    self.time.set_timer(until, Timer::Wake(task as u32));
+                }
+            }
             Some(_) => {}
         }
         self.set_ready(task, possible);
     }
 
-    /// Whether what `task` waits for at `sync` has come.
+    /// Whether what `task` waits for at `sync` has come. Any waiter may win, but with a clock they are served in the
+    /// order in which they came.
     #[inline]
     fn has_come(&self, task: usize, op: Op, sync: usize) -> bool {
+        let is_served = !self.time.is_on() || self.syncs[sync].first_waiter == Some(task as u32);
         match op {
             Op::Lock(_, how) => {
-                self.syncs[sync].holder.is_none() || how == Locking::MutexKillable && self.tasks[task].killed
+                self.syncs[sync].holder.is_none() && is_served
+                    || how == Locking::MutexKillable && self.tasks[task].killed
             }
-            Op::Wait(_) => self.syncs[sync].count > 0,
+            Op::Wait(_) => self.syncs[sync].count > 0 && is_served,
             _ => true,
         }
     }
@@ -61,25 +74,38 @@ impl Sim {
                     self.set_ready(task, possible);
                 }
             }
+            if self.time.is_on() {
+                return; // the others wait for this one
+            }
             waiter = self.tasks[task].next_waiter;
+        }
+    }
+
+    fn begin_waiting(&mut self, task: usize, sync: usize) {
+        let last = self.syncs[sync].last_waiter.replace(task as u32);
+        match last {
+            None => self.syncs[sync].first_waiter = Some(task as u32),
+            Some(last) => self.tasks[last as usize].next_waiter = Some(task as u32),
         }
     }
 
     /// `task` does not wait at `sync` any more.
     pub(crate) fn stop_waiting(&mut self, task: usize, sync: usize) {
         let next = self.tasks[task].next_waiter.take();
+        let mut before = None;
         let mut waiter = self.syncs[sync].first_waiter;
-        if waiter == Some(task as u32) {
-            self.syncs[sync].first_waiter = next;
-            return;
+        while let Some(other) = waiter.filter(|other| *other != task as u32) {
+            (before, waiter) = (Some(other), self.tasks[other as usize].next_waiter);
         }
-        while let Some(before) = waiter {
-            let before = before as usize;
-            waiter = self.tasks[before].next_waiter;
-            if waiter == Some(task as u32) {
-                self.tasks[before].next_waiter = next;
-                return;
-            }
+        if waiter.is_none() {
+            return; // the list went with an object that is used again
+        }
+        match before {
+            None => self.syncs[sync].first_waiter = next,
+            Some(before) => self.tasks[before as usize].next_waiter = next,
+        }
+        if next.is_none() {
+            self.syncs[sync].last_waiter = before;
         }
     }
 
@@ -93,6 +119,9 @@ impl Sim {
 
     fn change_ready(&mut self, task: usize, ready: bool) {
         self.tasks[task].ready = ready;
+        if ready && self.time.is_on() {
+            self.tasks[task].since = self.ready_since(task);
+        }
         if !ready && self.announced[task].is_none_or(|announced| announced.op.sleeps()) {
             self.leave_cpu(task);
         }
@@ -106,17 +135,22 @@ impl Sim {
             self.cpus.all[cpu].current = None;
             self.cpus.able.set(task, false);
             self.refresh(cpu);
+            self.touch(cpu);
         }
     }
 
     /// Puts a task where it is found by those who choose.
     fn file(&mut self, task: usize) {
         let Task { context, ready, on_cpu, bound, cpu, .. } = self.tasks[task];
+        self.touch(cpu as usize);
         let is_interrupted = self.cpus.all[cpu as usize].is_interrupted();
         match (context, bound) {
             (ContextKind::Process, _) if on_cpu => self.cpus.able.set(task, ready && !is_interrupted),
             (ContextKind::Process, None) => {
                 self.cpus.able.set(task, false);
+                if self.time.is_on() && ready && !self.cpus.floating.contains(task) {
+                    self.time.waiting.push_back(task as u32);
+                }
                 self.cpus.floating.set(task, ready);
             }
             (ContextKind::Process, Some(cpu)) => {
@@ -164,7 +198,8 @@ impl Sim {
 
     /// An interrupt has got to its next announcement: it waits to be raised again, or is in the middle of its work.
     fn note_interrupt(&mut self, task: usize) {
-        let waits = |op: Op| matches!(op, Op::Wait(_) | Op::GraceBegin | Op::GraceEnd | Op::Start);
+        let waits =
+            |op: Op| matches!(op, Op::Wait(_) | Op::GraceBegin { .. } | Op::GraceEnd | Op::Start | Op::Tick);
         let is_active = self.announced[task].is_some_and(|announced| !waits(announced.op));
         let cpu = &mut self.cpus.all[self.tasks[task].cpu as usize];
         let slot = match self.tasks[task].context {
@@ -192,7 +227,7 @@ impl Sim {
     }
 
     /// Looks again at who may use a CPU.
-    fn refresh(&mut self, cpu: usize) {
+    pub(crate) fn refresh(&mut self, cpu: usize) {
         let Cpu { current, ref interrupts, .. } = self.cpus.all[cpu];
         let (is_interrupted, interrupts) = (self.cpus.all[cpu].is_interrupted(), interrupts.len());
         let is_open = !is_interrupted && current.is_none_or(|current| self.is_preemptible(current.index()));
@@ -202,6 +237,7 @@ impl Sim {
                 self.cpus.able.set(self.cpus.all[cpu].queue[i] as usize, is_open);
             }
         }
+        self.touch(cpu);
         let is_idle = !is_interrupted && current.is_none();
         self.cpus.idle.set(cpu, is_idle);
         if is_idle {
@@ -222,7 +258,7 @@ impl Sim {
             Preempt::Full => !self.tasks[current].is_atomic(),
             Preempt::Voluntary => {
                 let might_sleep = |announced: Announced| {
-                    announced.op.sleeps() || matches!(announced.op, Op::MightSleep(_) | Op::GraceBegin)
+                    announced.op.sleeps() || matches!(announced.op, Op::MightSleep(_) | Op::GraceBegin { .. })
                 };
                 // A reader has preemption off, but for PREEMPT.
                 !self.tasks[current].is_atomic()
@@ -235,6 +271,9 @@ impl Sim {
     /// The contexts that may go on; `last` ran last.
     #[inline]
     pub(crate) fn ready(&self, last: Option<TaskId>) -> Ready<'_> {
+        if self.time.is_on() {
+            return Ready::new(last, &self.time.due, &self.cpus.nobody);
+        }
         let floating = if self.cpus.open.is_empty() { &self.cpus.nobody } else { &self.cpus.floating };
         Ready::new(last, &self.cpus.able, floating)
     }
@@ -255,6 +294,10 @@ impl Sim {
             None if self.cpus.idle.contains(last as usize) => last as usize,
             None => self.cpus.idle.first().or_else(|| self.cpus.open.first()).unwrap_or(last as usize),
         };
+        self.switch_on(task, cpu);
+    }
+
+    pub(crate) fn switch_on(&mut self, task: usize, cpu: usize) {
         let preempted = self.cpus.all[cpu].current.replace(TaskId(task as u32));
         self.quiescent(cpu); // a context switch
         if let Some(preempted) = preempted {

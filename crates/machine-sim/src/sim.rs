@@ -21,6 +21,7 @@ use crate::{
     rcu::Rcu,
     shadow::{Mark, Shadow, Shared},
     tasks::Task,
+    time::Time,
 };
 
 /// Findings of one execution that are kept: a loop may make any number of them.
@@ -46,6 +47,7 @@ pub struct Sim {
     pub(crate) shared: Shared,
     pub(crate) clocks: Clocks,
     pub(crate) rcu: Rcu,
+    pub(crate) time: Time,
     said: Vec<Said>,
     findings: Vec<Finding>,
     findings_left_out: u64,
@@ -93,6 +95,7 @@ impl Sim {
             shared: Shared::default(),
             clocks: Clocks::default(),
             rcu: Rcu::default(),
+            time: Time::default(),
             said: Vec::new(),
             findings: Vec::new(),
             findings_left_out: 0,
@@ -130,6 +133,10 @@ impl Sim {
     pub fn trace_hash(&self) -> u64 {
         self.hash.0
     }
+    /// How much virtual time the last execution took, in nanoseconds; 0 without a clock.
+    pub fn time(&self) -> u64 {
+        self.time.last
+    }
     /// The name of a task of the last execution.
     pub fn task_name(&self, task: TaskId) -> String {
         self.names.get(task.index()).map_or_else(String::new, |name| self.bus.name(*name))
@@ -161,6 +168,7 @@ impl Sim {
         self.shared.clear();
         self.clocks.clear();
         self.rcu.clear();
+        self.time.reset(self.config.clock, self.config.hz, self.cpus.all.len());
         self.said.clear();
         self.findings.clear();
         self.findings_left_out = 0;
@@ -196,12 +204,18 @@ impl Sim {
             if let Some(outcome) = self.over {
                 return outcome;
             }
+            if self.time.is_on() {
+                self.advance();
+            }
             let ready = self.ready(last);
             if ready.is_empty() {
                 return self.find_stuck(driver);
             }
             if self.steps >= self.config.max_steps {
                 return Outcome::Limit(Limit::Steps);
+            }
+            if self.time.now > self.config.max_time {
+                return Outcome::Limit(Limit::Time);
             }
             let choice = Choice {
                 ready,
@@ -213,6 +227,9 @@ impl Sim {
             let Some(index) = driver.choose(&choice) else { return Outcome::Abandoned };
             let Some(task) = self.ready(last).get(index) else { return Outcome::Abandoned };
             self.step(task.index(), driver);
+            if self.time.is_on() {
+                self.spend_step(task.index());
+            }
             last = Some(task);
         }
     }
@@ -249,14 +266,15 @@ impl Sim {
     /// The answer; none if the task is dead.
     fn perform(&mut self, task: usize, op: Op, loc: Loc) -> Option<i64> {
         match op {
-            Op::Start | Op::MightSleep(_) | Op::PreemptEnable | Op::Interruptible | Op::Sleep(_) => Some(0),
+            Op::Start | Op::MightSleep(_) | Op::PreemptEnable | Op::Interruptible => Some(0),
+            Op::Sleep(_) | Op::Tick => Some(0), // it has passed
             Op::Marked(addr, update, order) => self.marked(task, addr, update, order, loc),
             Op::Racy(addr, update) => self.racy(task, addr, update, loc),
             Op::Lock(addr, how) => self.lock(task, addr, how, loc),
             Op::IsLocked(addr) => self.is_locked(task, addr, loc),
             Op::Wait(addr) => self.wait(task, addr, loc),
             Op::RcuReadLock => Some(self.rcu_read_lock(task, loc)),
-            Op::GraceBegin => Some(self.grace_begin(task)),
+            Op::GraceBegin { expedited } => Some(self.grace_begin(task, expedited)),
             Op::GraceEnd => Some(self.grace_end(task)),
             Op::Fault(fault) => {
                 self.oops(task, fault, loc);
@@ -512,7 +530,11 @@ impl Sim {
     #[inline(always)]
     fn note<D: Driver + ?Sized>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
         self.hash.add(task, &what);
-        driver.happened(&Event { current: self.current(task), what, loc });
+        if self.time.is_on() {
+            self.hash.add_time(self.time.now);
+            self.time.spend(&what);
+        }
+        driver.happened(&Event { current: self.current(task), what, loc, time: self.time.now });
         if self.told < self.findings.len() {
             self.tell(driver);
         }

@@ -19,6 +19,8 @@ pub(crate) struct Task {
     pub(crate) on_cpu: bool,
     /// What it has announced is possible.
     pub(crate) ready: bool,
+    /// With a clock: since when.
+    pub(crate) since: u64,
     /// Whether it stands in its CPU's queue.
     pub(crate) queued: bool,
     /// `SIGKILL` is pending.
@@ -49,6 +51,7 @@ impl Task {
             cpu: 0,
             on_cpu: false,
             ready: false,
+            since: 0,
             queued: false,
             killed: false,
             dead: false,

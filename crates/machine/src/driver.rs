@@ -58,6 +58,8 @@ pub struct Event {
     pub what: What,
     /// The line of kernel code.
     pub loc: Loc,
+    /// When, in virtual nanoseconds; 0 without a clock.
+    pub time: u64,
 }
 
 /// Decides everything that is not determined, and sees everything that happens.

@@ -14,6 +14,11 @@ impl TraceHash {
     /// Of the encoding.
     pub const VERSION: u32 = 2;
 
+    /// Adds when the next event begins, in virtual nanoseconds.
+    #[inline]
+    pub fn add_time(&mut self, time: u64) {
+        self.0 = (self.0.rotate_left(23) ^ time).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
     /// Adds an event of `task`.
     #[inline(always)]
     pub fn add(&mut self, task: usize, what: &What) {
@@ -53,12 +58,13 @@ fn parts(what: &What) -> (u64, u64, i64) {
             Op::IsLocked(lock) => (6, addr(lock), *answer),
             Op::Wait(count) => (7, addr(count), 0),
             Op::RcuReadLock => (8, 0, 0),
-            Op::GraceBegin => (9, 0, 0),
+            Op::GraceBegin { expedited } => (9, u64::from(expedited), 0),
             Op::GraceEnd => (10, 0, 0),
             Op::MightSleep(what) => (11, crate::name_hash(what), 0),
             Op::PreemptEnable => (12, 0, 0),
             Op::Interruptible => (14, 0, 0),
             Op::Sleep(ns) => (15, ns, 0),
+            Op::Tick => (16, 0, 0),
             Op::Fault(fault) => (13, fault_hash(fault), 0),
         },
         What::Effect(effect) => match *effect {

@@ -158,7 +158,10 @@ pub enum Op {
     /// Always possible.
     RcuReadLock,
     /// Begins a grace period; always possible.
-    GraceBegin,
+    GraceBegin {
+        /// `synchronize_rcu_expedited()`: other CPUs are told by an interrupt, and do not wait for their next tick.
+        expedited: bool,
+    },
     /// Possible once all readers have left that were inside when the grace period began.
     GraceEnd,
     /// `might_sleep()`, and what for, where tasks may be preempted there; see [`crate::Points`].
@@ -170,6 +173,8 @@ pub enum Op {
     /// `msleep()`: the CPU is given up for so many nanoseconds, and longer if none is free. Always possible
     /// where time does not count.
     Sleep(u64),
+    /// The next timer interrupt of this CPU. Always possible where time does not count.
+    Tick,
     /// Never possible: an oops is an operation that is never answered.
     Fault(Fault),
 }
@@ -179,7 +184,7 @@ impl Op {
     pub fn sleeps(self) -> bool {
         match self {
             Op::Lock(_, locking) => locking.sleeps(),
-            Op::Wait(_) | Op::GraceEnd | Op::Sleep(_) => true,
+            Op::Wait(_) | Op::GraceEnd | Op::Sleep(_) | Op::Tick => true,
             _ => false,
         }
     }

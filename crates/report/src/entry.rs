@@ -40,8 +40,8 @@ pub(crate) fn is_telling(what: &What) -> bool {
             Op::Marked(_, update, _) | Op::Racy(_, update) => *update != Update::Read,
             Op::Lock(..) | Op::Wait(_) | Op::RcuReadLock | Op::GraceEnd => true,
             // A fault is told by its finding.
-            Op::Start | Op::IsLocked(_) | Op::GraceBegin | Op::MightSleep(_) => false,
-            Op::Sleep(_) => true,
+            Op::Start | Op::IsLocked(_) | Op::GraceBegin { .. } | Op::MightSleep(_) => false,
+            Op::Sleep(_) | Op::Tick => true,
             Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => false,
         },
         What::Effect(effect) => match effect {

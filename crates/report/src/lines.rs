@@ -262,10 +262,12 @@ impl<'a> Lines<'a> {
             Op::IsLocked(addr) => (Kind::Lock, format!("mutex_is_locked({}) = {answer}", cell(addr))),
             Op::Wait(addr) => (Kind::Lock, format!("wait_for_completion({})", cell(addr))),
             Op::RcuReadLock => (Kind::Lock, "rcu_read_lock()".to_owned()),
-            Op::GraceBegin => (Kind::Lock, "a grace period begins".to_owned()),
+            Op::GraceBegin { expedited: false } => (Kind::Lock, "a grace period begins".to_owned()),
+            Op::GraceBegin { expedited: true } => (Kind::Lock, "an expedited grace period begins".to_owned()),
             Op::GraceEnd => (Kind::Lock, "the grace period has ended".to_owned()),
             Op::MightSleep(what) => (Kind::Trace, format!("might_sleep() of {what}")),
             Op::Sleep(ns) => (Kind::Wait, format!("has slept for {}", duration(ns))),
+            Op::Tick => (Kind::Wait, "timer interrupt".to_owned()),
             Op::Start | Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => {
                 (Kind::Trace, format!("{op:?}"))
             }

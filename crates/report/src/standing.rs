@@ -20,11 +20,12 @@ pub fn standing(bus: &Bus, announced: Announced, is_ready: bool) -> String {
         }
         Op::IsLocked(addr) => format!("a look at {}", words.cell(addr)),
         Op::RcuReadLock => "rcu_read_lock".to_owned(),
-        Op::GraceBegin => "the begin of a grace period".to_owned(),
+        Op::GraceBegin { .. } => "the begin of a grace period".to_owned(),
         Op::MightSleep(what) => format!("might_sleep of {what}"),
         Op::PreemptEnable => "the end of a section without preemption".to_owned(),
         Op::Interruptible => "a critical section".to_owned(),
         Op::Sleep(ns) => format!("{} to pass (msleep)", duration(ns)),
+        Op::Tick => "the timer interrupt".to_owned(),
         Op::Fault(_) => "nothing any more: it is dead".to_owned(),
     };
     match announced.op {

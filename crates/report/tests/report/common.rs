@@ -67,7 +67,7 @@ impl Told {
     }
     pub(crate) fn event(&mut self, task: u32, what: What) {
         let current = Current { task: TaskId(task), cpu: self.cpus[task as usize] };
-        self.timeline.happened(&Event { current, what, loc: Location::caller() });
+        self.timeline.happened(&Event { current, what, loc: Location::caller(), time: 0 });
     }
     pub(crate) fn effect(&mut self, task: u32, effect: Effect) {
         self.event(task, What::Effect(effect));

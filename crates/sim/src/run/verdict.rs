@@ -81,6 +81,7 @@ fn outcome(outcome: Outcome) -> (&'static str, &'static str) {
 fn limit_reached(limit: Limit) -> &'static str {
     match limit {
         Limit::Steps => "inconclusive: the limit of operations is reached; see --max-steps",
+        Limit::Time => "inconclusive: the limit of virtual time is reached; see `max_time` of the machine",
         Limit::Tasks => "inconclusive: the limit of tasks is reached",
         Limit::Memory => "inconclusive: the limit of simulated memory is reached",
     }
