@@ -7,7 +7,8 @@ use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
 use machine::{Choice, ContextKind, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
-    Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
+    Checks, Config, Diverged, First, Preempt, RcuModel, Recorded, Schedule, ScheduleError, Seeded, Sim,
+    render,
 };
 use scenario::{
     AfterSetup, EndState, Failure, InStep, Run, Scenario, StepWatch, Sweep, Tally, Variant, World,
@@ -367,8 +368,12 @@ fn config(scenario: &Scenario) -> Config {
         scenario::Preempt::Voluntary => Preempt::Voluntary,
         scenario::Preempt::Full => Preempt::Full,
     };
+    let rcu = match machine.rcu {
+        scenario::Rcu::Abstract => RcuModel::Abstract,
+        scenario::Rcu::PerCpu => RcuModel::PerCpu,
+    };
     Config {
-        rcu: machine_sim::RcuModel::default(),
+        rcu,
         cpus: machine.cpus,
         preempt,
         slab: machine.slab,

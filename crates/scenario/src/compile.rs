@@ -15,7 +15,7 @@ use self::tasks::TaskCopy;
 use crate::{
     check::{Checker, Kind, Scope},
     diagnostic::Diagnostic,
-    format::{FaultText, MachineText, Preempt, SlabText, Text},
+    format::{FaultText, MachineText, Preempt, Rcu, SlabText, Text},
     scenario::{Fault, MachineConfig, Scenario, UserNs},
     source::{Seg, Source},
     values::Check,
@@ -63,6 +63,7 @@ fn machine_config(text: Option<MachineText>) -> MachineConfig {
     let mut config = MachineConfig {
         cpus: 4,
         preempt: Preempt::Full,
+        rcu: Rcu::Abstract,
         net_ns: true,
         slab: Slab::SizeClasses,
         max_net_namespaces: netns::Config::default().max_net_namespaces,
@@ -75,6 +76,7 @@ fn machine_config(text: Option<MachineText>) -> MachineConfig {
     let Some(text) = text else { return config };
     config.cpus = text.cpus.map_or(config.cpus, |n| n.u32());
     config.preempt = text.preempt;
+    config.rcu = text.rcu;
     config.net_ns = text.net_ns;
     config.slab = match text.slab {
         SlabText::SizeClasses => Slab::SizeClasses,

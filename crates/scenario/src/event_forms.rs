@@ -56,6 +56,7 @@ const OBJECTS: &[&str] = &[
     "proc_ns_operations",
     "rcu_data",
     "rcu_state",
+    "rcu_synchronize",
     "skb",
     "stack list",
     "static data",

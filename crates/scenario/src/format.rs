@@ -106,6 +106,9 @@ object! {
         /// The preemption model; `full` if absent.
         #[serde(default)]
         preempt: Preempt,
+        /// When a grace period ends; `abstract` if absent.
+        #[serde(default)]
+        rcu: Rcu,
         /// CONFIG_NET_NS; true if absent.
         #[serde(default = "yes")]
         net_ns: bool,
@@ -144,6 +147,18 @@ pub enum Preempt {
     /// `CONFIG_PREEMPT`
     #[default]
     Full,
+}
+
+/// When a grace period of RCU ends; kernel/rcu/tree.c
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "rcu")]
+pub enum Rcu {
+    /// When the readers have left that were inside when it began.
+    #[default]
+    Abstract,
+    /// When besides every CPU has switched tasks or been idle since.
+    PerCpu,
 }
 
 /// How much memory an allocation takes.

@@ -49,7 +49,7 @@ pub use end::{EndState, NamespaceState, SocketState, TaskState, UcountState};
 pub use essence::Essence;
 pub use event_forms::EVENTS;
 pub use events::{PERNET_EXIT, PERNET_EXIT_BATCH, PERNET_INIT, event_text};
-pub use format::{Preempt, Shown};
+pub use format::{Preempt, Rcu, Shown};
 pub use functions::FUNCTIONS;
 pub use judge::Failure;
 pub use netns::SUBSYSTEMS;

@@ -12,7 +12,7 @@ use netns::{Patch, Subsystem};
 use crate::{
     body::{Body, CallbackBody, SelfBody},
     check::{Path, StepPlace, path_of},
-    format::{Preempt, Shown, SweepFrom},
+    format::{Preempt, Rcu, Shown, SweepFrom},
     schedule,
     source::Source,
     tally::ExpectedCount,
@@ -27,6 +27,8 @@ pub struct MachineConfig {
     pub cpus: u32,
     /// The preemption model.
     pub preempt: Preempt,
+    /// When a grace period ends.
+    pub rcu: Rcu,
     /// CONFIG_NET_NS
     pub net_ns: bool,
     /// How much memory an allocation takes.

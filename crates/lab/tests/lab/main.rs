@@ -3,5 +3,6 @@
 
 mod conformance;
 mod leaves;
+mod machine;
 mod real_kernel;
 mod sweep;
