@@ -5,6 +5,9 @@ use machine::{Op, function};
 
 use crate::Kernel;
 
+/// `NSEC_PER_MSEC`
+const NSEC_PER_MSEC: u64 = 1_000_000;
+
 impl Kernel {
     /// `msleep()`, `usleep_range()`: so many virtual nanoseconds pass. Without a clock anybody else may run until
     /// then. Process context; a softirq that calls it is reported.
@@ -13,7 +16,8 @@ impl Kernel {
         self.might_sleep_here("msleep");
         let loc = std::panic::Location::caller();
         async move {
-            let _f = self.enter(function!("msleep"), i64::try_from(nanoseconds).unwrap_or(i64::MAX));
+            let msecs = nanoseconds.div_ceil(NSEC_PER_MSEC).cast_signed();
+            let _f = self.enter(function!("msleep"), msecs);
             self.bus.step_at(Op::Sleep(nanoseconds), loc).await;
         }
     }

@@ -180,7 +180,9 @@ impl Kernel {
     #[track_caller]
     pub fn might_sleep(&self, what: &'static str) -> impl Future<Output = ()> {
         self.might_sleep_here(what);
-        Maybe(self.bus.points().might_sleep.then(|| self.bus.step(Op::MightSleep(what))))
+        // Not by a closure: it would be the place that is reported.
+        let is_point = self.bus.points().might_sleep;
+        Maybe(if is_point { Some(self.bus.step(Op::MightSleep(what))) } else { None })
     }
     /// `WARN_ON_ONCE()`: warns the first time that this condition holds.
     #[track_caller]
@@ -192,7 +194,7 @@ impl Kernel {
     /// `BUG_ON()`: ends the task if `condition` holds.
     #[track_caller]
     pub fn bug_on(&self, condition: bool, what: &'static str) -> impl Future<Output = ()> {
-        Maybe(condition.then(|| self.bus.step(machine::Op::Fault(Fault::Bug(what)))))
+        Maybe(if condition { Some(self.bus.step(Op::Fault(Fault::Bug(what)))) } else { None })
     }
     /// `panic()`: ends the task, for good.
     #[track_caller]

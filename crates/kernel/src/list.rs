@@ -19,6 +19,7 @@ pub struct ListHead(Addr);
 impl Field for ListHead {
     const CELLS: usize = 2;
     const KIND: CellKind = CellKind::Marked; // RCU readers follow `next`
+    const PARTS: &'static [&'static str] = &["next", "prev"];
     fn at(addr: Addr) -> Self {
         ListHead(addr)
     }

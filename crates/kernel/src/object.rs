@@ -52,6 +52,8 @@ pub trait Field: Copy {
     const CELLS: usize;
     /// How they are used.
     const KIND: CellKind;
+    /// What they are called, where it is a structure.
+    const PARTS: &'static [&'static str] = &[];
     /// The one that begins at `addr`.
     fn at(addr: Addr) -> Self;
     /// Where it begins.
@@ -138,6 +140,7 @@ macro_rules! object {
                     cell: $crate::offset(CELLS, Index::$field as usize),
                     cells: <$ty as $crate::Field>::CELLS,
                     kind: <$ty as $crate::Field>::KIND,
+                    parts: <$ty as $crate::Field>::PARTS,
                 },)*],
             };
 

@@ -40,7 +40,8 @@ impl Kernel {
     #[track_caller]
     fn enable(&self, section: Section) -> impl Future<Output = ()> {
         self.bus.say(Effect::Enable(section));
-        Maybe(self.bus.points().release.then(|| self.bus.step(Op::PreemptEnable)))
+        let is_point = self.bus.points().release;
+        Maybe(if is_point { Some(self.bus.step(Op::PreemptEnable)) } else { None })
     }
     /// Whether where a section has begun is a place where interrupts arrive that it does not keep off.
     pub(crate) fn interrupts_may_arrive(&self, section: Section) -> bool {

@@ -78,11 +78,12 @@ impl Kernel {
     /// Whether an allocation of `kind` fails because someone asked for it. `GFP_KERNEL` may sleep.
     #[track_caller]
     pub fn should_fail(&self, kind: &'static str, gfp: Gfp) -> impl Future<Output = bool> {
-        let might_sleep = (gfp == Gfp::Kernel).then(|| self.might_sleep(kind));
+        let loc = std::panic::Location::caller();
+        let might_sleep = if gfp == Gfp::Kernel { Some(self.might_sleep(kind)) } else { None };
         map(Maybe(might_sleep), move |()| {
             let fails = self.faults.borrow_mut().hits(kind);
             if fails {
-                self.bus.say(Effect::AllocFailed(kind));
+                self.bus.say_at(Effect::AllocFailed(kind), loc);
             }
             fails
         })

@@ -64,6 +64,7 @@ pub struct Work(Addr);
 impl Field for Work {
     const CELLS: usize = 1;
     const KIND: machine::CellKind = machine::CellKind::Marked;
+    const PARTS: &'static [&'static str] = &["pending"];
     fn at(addr: Addr) -> Self {
         Work(addr)
     }

@@ -5,11 +5,14 @@ mod sweep;
 
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
-use machine::{Choice, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
+use machine::{Choice, ContextKind, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
-    Checks, Config, Diverged, First, Preempt, Recorded, Schedule, ScheduleError, Seeded, Sim, render,
+    Checks, Clock, Config, Diverged, First, Preempt, RcuModel, Recorded, Schedule, ScheduleError, Seeded,
+    Sim, render,
 };
-use scenario::{AfterSetup, EndState, Failure, Run, Scenario, StepWatch, Sweep, Tally, Variant, World};
+use scenario::{
+    AfterSetup, EndState, Failure, InStep, Run, Scenario, StepWatch, Sweep, Tally, Variant, World,
+};
 
 pub use self::sweep::SweepReport;
 /// What a machine's tasks speak to, for those who render.
@@ -39,8 +42,8 @@ pub struct Found {
     pub finding: Finding,
     /// Where.
     pub cpu: u32,
-    /// The step of the scenario that the task was in, if it was in one; see [`Scenario::place`].
-    pub step: Option<u32>,
+    /// The step of the scenario that the task was in, if it was in one.
+    pub step: Option<InStep>,
 }
 
 /// What became of a run.
@@ -56,6 +59,8 @@ pub struct RunReport {
     pub outcome: Outcome,
     /// How many operations it had.
     pub steps: u64,
+    /// How much virtual time it took, in nanoseconds; none without a clock.
+    pub time: Option<u64>,
     /// A number made of everything that happened.
     pub hash: u64,
     /// What was found, in order.
@@ -143,6 +148,7 @@ impl Lab {
             decider: done.decider,
             outcome: done.outcome,
             steps: self.sim.steps(),
+            time: (self.sim.config().clock != Clock::Untimed).then(|| self.sim.time()),
             hash: self.sim.trace_hash(),
             findings: done.findings,
             findings_left_out: self.sim.findings_left_out(),
@@ -286,6 +292,8 @@ struct Watching<'w, W> {
     cpus: Vec<u32>,
     steps: StepWatch,
     findings: Vec<Found>,
+    /// Whether what happens is part of the story.
+    is_shown: bool,
 }
 
 impl<'w, W: Driver> Watching<'w, W> {
@@ -305,15 +313,13 @@ impl<'w, W: Driver> Watching<'w, W> {
             cpus: Vec::new(),
             steps: StepWatch::default(),
             findings: Vec::new(),
+            is_shown: false,
         }
     }
-    fn is_shown(&self) -> bool {
-        self.world.get().is_none_or(|world| world.is_shown())
-    }
     /// Tells those who watch what an event means, if it has a meaning to scenarios.
-    fn tell(&mut self, effect: &Effect, is_shown: bool) {
+    fn tell(&mut self, effect: &Effect) {
         let text = self.world.get().and_then(|world| self.tally.happens(world, effect));
-        if let Some(text) = text.filter(|_| is_shown) {
+        if let Some(text) = text.filter(|_| self.is_shown) {
             (self.in_words)(self.watcher, &text);
         }
     }
@@ -321,7 +327,7 @@ impl<'w, W: Driver> Watching<'w, W> {
 
 impl<W: Driver> Driver for Watching<'_, W> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
-        if self.is_shown() {
+        if self.is_shown {
             self.watcher.choose(choice);
         }
         self.driver.choose(choice)
@@ -334,12 +340,14 @@ impl<W: Driver> Driver for Watching<'_, W> {
         self.cpus[task] = event.current.cpu;
         self.steps.happened(event);
         self.driver.happened(event);
-        let is_shown = self.is_shown();
-        if is_shown {
+        if !self.is_shown {
+            self.is_shown = self.world.get().is_some_and(|world| world.shows_from(&event.what));
+        }
+        if self.is_shown {
             self.watcher.happened(event);
         }
         if let What::Effect(effect) = &event.what {
-            self.tell(effect, is_shown);
+            self.tell(effect);
         }
     }
     fn found(&mut self, finding: &Finding) {
@@ -363,21 +371,28 @@ fn config(scenario: &Scenario) -> Config {
         scenario::Preempt::Voluntary => Preempt::Voluntary,
         scenario::Preempt::Full => Preempt::Full,
     };
+    let rcu = match machine.rcu {
+        scenario::Rcu::Abstract => RcuModel::Abstract,
+        scenario::Rcu::PerCpu => RcuModel::PerCpu,
+    };
     Config {
-        rcu: machine_sim::RcuModel::default(),
+        rcu,
+        clock: machine.clock,
+        hz: machine.hz,
+        max_time: machine.max_time,
         cpus: machine.cpus,
         preempt,
         slab: machine.slab,
         checks: Checks { kasan: machine.kasan, kcsan: machine.kcsan },
         points: Points {
             might_sleep: preempt == Preempt::Voluntary,
-            softirqs: scenario.has_softirqs(),
+            softirqs: scenario.has(ContextKind::Softirq),
+            hardirqs: scenario.has(ContextKind::Hardirq),
             ..Points::default()
         },
         stop_at_first: machine.stop_at_first,
         max_steps: machine.max_steps,
         max_tasks: MAX_TASKS,
         max_cells: machine.max_cells(),
-        ..Config::default()
     }
 }

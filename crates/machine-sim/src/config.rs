@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a simulated machine is like.
 
-use machine::{Points, Slab};
-
-use crate::time::Clock;
+use machine::{Clock, Points, Slab};
 
 /// When the scheduler may take a CPU from a task that could go on; kernel/Kconfig.preempt
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

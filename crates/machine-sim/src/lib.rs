@@ -21,6 +21,6 @@ mod time;
 
 pub use config::{Checks, Config, Limit, Outcome, Preempt, RcuModel};
 pub use driver::{First, MAX_RUNS, Recorded, Seeded};
+pub use machine::{Clock, Costs};
 pub use schedule::{Diverged, Schedule, ScheduleError, Standing, Why, render};
 pub use sim::Sim;
-pub use time::{Clock, Costs};

@@ -39,6 +39,12 @@ impl Sim {
         *count = count.saturating_sub(1);
         self.cpus.changed = true;
     }
+    /// `__local_bh_enable_ip()` runs softirqs, with interrupts on: it warns where they are off.
+    pub(crate) fn check_bh_enable(&mut self, task: usize, loc: Loc) {
+        if self.tasks[task].irqs_disabled() && !std::mem::replace(&mut self.warned_of_bh, true) {
+            self.found(task, Bug::Warning { what: "in_irq() || irqs_disabled()" }, loc);
+        }
+    }
 
     pub(crate) fn lock(&mut self, task: usize, addr: Addr, how: Locking, loc: Loc) -> Option<i64> {
         let spot = self.used(task, addr, Kind::Write, loc)?;
@@ -65,6 +71,9 @@ impl Sim {
         }
         self.syncs[sync].holder = None;
         self.syncs[sync].released.replace(&mut self.clocks, self.tasks[task].clock, task);
+        if how == Locking::SpinBh {
+            self.check_bh_enable(task, loc);
+        }
         for section in sections_of(how) {
             self.enable(task, *section);
         }

@@ -151,6 +151,12 @@ impl Sim {
         0
     }
 
+    /// The CPUs that the grace period of `task` waits for.
+    pub(crate) fn grace_waits_for_cpus(&self, task: usize) -> impl Iterator<Item = usize> {
+        let grace = self.rcu.graces.iter().find(|grace| grace.task == task);
+        (0..self.cpus.all.len()).filter(move |cpu| grace.is_some_and(|grace| grace.cpus.contains(*cpu)))
+    }
+
     /// The readers that the grace period of `task` waits for.
     pub(crate) fn grace_waits_for(&self, task: usize) -> impl Iterator<Item = TaskId> {
         let before = self.rcu.graces.iter().find(|grace| grace.task == task).map_or(0, |grace| grace.before);

@@ -213,8 +213,12 @@ impl Sim {
 
     /// An interrupt has got to its next announcement: it waits to be raised again, or is in the middle of its work.
     fn note_interrupt(&mut self, task: usize) {
-        let waits =
-            |op: Op| matches!(op, Op::Wait(_) | Op::GraceBegin { .. } | Op::GraceEnd | Op::Start | Op::Tick);
+        let waits = |op: Op| {
+            matches!(
+                op,
+                Op::Wait(_) | Op::GraceBegin { .. } | Op::GraceEnd | Op::Start | Op::Sleep(_) | Op::Tick
+            )
+        };
         let is_active = self.announced[task].is_some_and(|announced| !waits(announced.op));
         let cpu = &mut self.cpus.all[self.tasks[task].cpu as usize];
         let slot = match self.tasks[task].context {

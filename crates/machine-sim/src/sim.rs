@@ -9,7 +9,7 @@ use std::{
 
 use machine::{
     Access, Addr, Announced, Bug, Bus, Choice, ContextKind, Current, Driver, Effect, Event, Fault, Finding,
-    Frame, Kind, Loc, NewTask, Op, Said, Symbol, TaskId, TraceHash, What,
+    Frame, Kind, Loc, NewTask, Op, Said, Section, Symbol, TaskId, TraceHash, What,
 };
 
 use crate::{
@@ -56,6 +56,8 @@ pub struct Sim {
     /// Findings that no driver was told of yet.
     told: usize,
     over: Option<Outcome>,
+    /// `WARN_ON_ONCE()` of `__local_bh_enable_ip()`.
+    pub(crate) warned_of_bh: bool,
     steps: u64,
     hash: TraceHash,
 }
@@ -104,6 +106,7 @@ impl Sim {
             findings_left_out: 0,
             told: 0,
             over: None,
+            warned_of_bh: false,
             steps: 0,
             hash: TraceHash::default(),
         }
@@ -177,6 +180,7 @@ impl Sim {
         self.findings_left_out = 0;
         self.told = 0;
         self.over = None;
+        self.warned_of_bh = false;
         self.steps = 0;
         self.hash = TraceHash::default();
     }
@@ -343,7 +347,12 @@ impl Sim {
             Effect::Spawn(id) => self.spawn(task, id, loc),
             Effect::Kill(id) => self.kill(id),
             Effect::Disable(section) => self.disable(task, section),
-            Effect::Enable(section) => self.enable(task, section),
+            Effect::Enable(section) => {
+                if section == Section::Bh {
+                    self.check_bh_enable(task, loc);
+                }
+                self.enable(task, section);
+            }
             Effect::UserMode => self.user_mode(task),
             Effect::MightSleep(what) => {
                 let sleeper = &self.tasks[task];
@@ -459,13 +468,16 @@ impl Sim {
                 Op::GraceEnd if !possible => {
                     let readers = self.grace_waits_for(task);
                     let inside = readers.filter_map(|reader| self.tasks[reader.index()].reader);
-                    ("a grace period".to_owned(), inside.map(|(_, mark)| self.access_of(mark)).collect())
+                    let mut holders: Vec<Access> = inside.map(|(_, mark)| self.access_of(mark)).collect();
+                    let busy = self.grace_waits_for_cpus(task).filter_map(|cpu| self.who_has(cpu));
+                    let others: Vec<Access> =
+                        busy.filter(|who| holders.iter().all(|reader| reader.id != who.id)).collect();
+                    holders.extend(others);
+                    ("a grace period".to_owned(), holders)
                 }
                 _ => {
                     let cpu = self.tasks[task].bound.unwrap_or(self.tasks[task].cpu);
-                    let spinner = self.cpus.all[cpu as usize].top();
-                    let holders = spinner.map(|spinner| self.access_of(self.mark(spinner.index(), loc)));
-                    (format!("CPU {cpu}"), holders.into_iter().collect())
+                    (format!("CPU {cpu}"), self.who_has(cpu as usize).into_iter().collect())
                 }
             };
             self.found(task, Bug::Deadlock { what, op, holders }, loc);
@@ -473,6 +485,13 @@ impl Sim {
         }
         self.tell(driver);
         outcome
+    }
+
+    /// Who runs on a CPU, and what it does not get past.
+    fn who_has(&self, cpu: usize) -> Option<Access> {
+        let who = self.cpus.all[cpu].top()?.index();
+        let Announced { loc, .. } = self.announced[who]?;
+        Some(self.access_of(self.mark(who, loc)))
     }
 
     /// Now, in the life of `task`, and where in the kernel's code.

@@ -25,6 +25,8 @@ pub struct Field {
     pub cells: usize,
     /// What its cells are for.
     pub kind: CellKind,
+    /// The names of its cells, where it is a structure.
+    pub parts: &'static [&'static str],
 }
 
 /// How a cell may be used.

@@ -16,7 +16,7 @@
 //!
 //! static COUNTER: Layout = Layout {
 //!     name: "struct counter", short: "counter", cache: "kmalloc",
-//!     fields: &[Field { name: "count", cell: 0, cells: 1, kind: CellKind::Marked }],
+//!     fields: &[Field { name: "count", cell: 0, cells: 1, kind: CellKind::Marked, parts: &[] }],
 //! };
 //! let bus = Bus::new();
 //! bus.reset(Slab::Exact, 1024, Points::default());
@@ -50,6 +50,7 @@
 
 mod addr;
 mod bus;
+mod costs;
 mod driver;
 mod finding;
 mod hash;
@@ -61,6 +62,7 @@ mod ready;
 
 pub use addr::{Addr, MAX_CELLS};
 pub use bus::{Announced, Bus, ContextKind, Current, NewTask, Plain, Points, Said, Step, Task, Unlock};
+pub use costs::{Clock, Costs};
 pub use driver::{Choice, Driver, Event, Frame, Watched, What};
 pub use finding::{Access, Bug, Cell, Finding, Kind, Loc};
 pub use hash::TraceHash;

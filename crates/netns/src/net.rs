@@ -68,6 +68,7 @@ pub struct NsCommon(Addr);
 impl Field for NsCommon {
     const CELLS: usize = 3;
     const KIND: kernel::CellKind = kernel::CellKind::Marked;
+    const PARTS: &'static [&'static str] = &["stashed", "ops", "inum"];
     fn at(addr: Addr) -> Self {
         NsCommon(addr)
     }

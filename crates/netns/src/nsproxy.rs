@@ -196,6 +196,7 @@ impl NetNs {
             self.k.out_of_memory().await;
             return Err(ENOMEM);
         };
+        k.bus.name_object(tsk.addr(), &format!("task {pid}"));
         tsk.usage().set(k, 2).await; // one for those who find it, one for itself
         self.get_user_ns(cred.user_ns).await;
         tsk.user_ns().write(k, cred.user_ns).await;

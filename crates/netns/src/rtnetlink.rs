@@ -89,7 +89,7 @@ impl NetNs {
     ///
     /// What the handler says.
     pub async fn newnsid(&self, request: &Request) -> Result<(), Errno> {
-        let _f = self.k.enter(function!("rtnetlink_rcv_msg"), request.net.addr().to_value());
+        let _f = self.k.enter(function!("rtnetlink_rcv"), request.net.addr().to_value());
         self.rtnl_lock().await;
         let err = self.rtnl_net_newid(request).await;
         self.rtnl_unlock().await;
@@ -101,7 +101,7 @@ impl NetNs {
     ///
     /// What the handler says.
     pub async fn getnsid(&self, request: &Request) -> Result<(), Errno> {
-        let _f = self.k.enter(function!("rtnetlink_rcv_msg"), request.net.addr().to_value());
+        let _f = self.k.enter(function!("rtnetlink_rcv"), request.net.addr().to_value());
         self.rtnl_lock().await;
         let err = self.rtnl_net_getid(request).await;
         self.rtnl_unlock().await;

@@ -73,6 +73,19 @@ pub const SUBSYSTEMS: &[Subsystem] = &[
 ];
 
 impl Subsystem {
+    /// What those have in common that say nothing else: no data, no device, no methods.
+    const BASE: Self = Self {
+        name: "",
+        about: "",
+        stands_for: "",
+        size: 0,
+        uses: Uses::Nothing,
+        has_device: false,
+        receives: false,
+        takes_time: false,
+        methods: |_, _| {},
+    };
+
     /// The one of this name.
     pub fn from_name(name: &str) -> Option<&'static Self> {
         SUBSYSTEMS.iter().find(|subsystem| subsystem.name == name)

@@ -27,6 +27,8 @@ pub(crate) struct Columns {
     /// Where the last column ends.
     end: usize,
     width: usize,
+    /// Whether times stand to the left.
+    has_times: bool,
     paint: Paint,
 }
 
@@ -35,7 +37,8 @@ impl Columns {
     pub(crate) fn of(lines: &[Line], width: usize, paint: Paint) -> Self {
         let cpus: BTreeSet<u32> = lines.iter().filter_map(|line| line.cpu).collect();
         let cpus: Vec<u32> = cpus.into_iter().collect();
-        let mut columns = Columns { cpus, offsets: BTreeMap::new(), end: 0, width, paint };
+        let has_times = lines.iter().any(|line| line.time.is_some());
+        let mut columns = Columns { cpus, offsets: BTreeMap::new(), end: 0, width, has_times, paint };
         if columns.is_one() || columns.cpus.is_empty() {
             return columns;
         }
@@ -95,18 +98,18 @@ impl Columns {
             self.fill(&mut row, self.offsets[cpu]);
             row.push_str(head);
         }
-        push_line(text, &self.paint.text(Kind::Switch, &row));
+        self.push(text, None, &self.paint.text(Kind::Switch, &row));
         let mut rule = String::new();
         let bars: BTreeSet<usize> = self.offsets.values().filter(|at| **at > 0).map(|at| at - 2).collect();
         for at in 0..self.end {
             rule.push(if bars.contains(&at) { '┼' } else { '─' });
         }
-        push_line(text, &self.paint.text(Kind::Frame, &rule));
+        self.push(text, None, &self.paint.text(Kind::Frame, &rule));
     }
 
     fn line(&self, text: &mut String, line: &Line) {
         let Some(cpu) = line.cpu else {
-            return push_line(text, &self.paint.text(line.kind, &line.text));
+            return self.push(text, line.time, &self.paint.text(line.kind, &line.text));
         };
         let (mut left, mut start) = (String::new(), indent(line));
         if self.is_one() {
@@ -137,8 +140,21 @@ impl Columns {
             }
             let end = used + piece.chars().count() + if index > 0 { 4 } else { 0 };
             self.bars_behind(&mut row, cpu, end);
-            push_line(text, &row);
+            self.push(text, line.time.filter(|_| index == 0), &row);
         }
+    }
+
+    /// Adds a line, with its time as the kernel's log has it: `[seconds.microseconds]`.
+    fn push(&self, text: &mut String, time: Option<u64>, row: &str) {
+        if self.has_times {
+            let margin = time.map_or_else(String::new, |time| {
+                format!("[{:5}.{:06}]", time / 1_000_000_000, time / 1000 % 1_000_000)
+            });
+            text.push_str(&self.paint.text(Kind::Frame, &format!("{margin:15}")));
+        }
+        text.push_str(row);
+        text.truncate(text.trim_end_matches(' ').len());
+        text.push('\n');
     }
 
     /// Blanks and bars up to a column.
@@ -179,11 +195,6 @@ fn plain(line: &Line) -> String {
         Some((_, change)) => format!("{}  {change}", line.text),
         None => line.text.clone(),
     }
-}
-
-fn push_line(text: &mut String, line: &str) {
-    text.push_str(line.trim_end());
-    text.push('\n');
 }
 
 /// Pieces of at most `width` characters, broken at spaces.

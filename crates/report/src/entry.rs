@@ -10,6 +10,8 @@ pub(crate) struct Entry {
     pub(crate) task: TaskId,
     /// Where.
     pub(crate) cpu: u32,
+    /// When, in virtual nanoseconds.
+    pub(crate) time: u64,
     /// How many kernel functions the task was in.
     pub(crate) depth: u32,
     /// What.

@@ -172,22 +172,28 @@ impl Report<'_> {
         let (by, stack) = (self.finding.by, &self.finding.stack);
         let mut frames = Vec::new();
         let mut step = self.scene.step();
+        if stack.is_empty() {
+            frames.push(self.at(by.function, by.loc));
+        }
+        if self.scene.callers >= stack.len() {
+            // It has called none of these.
+            frames.extend(step.take().map(|(path, place)| format!(" {path}  {place}")));
+        }
         for (index, frame) in stack.iter().enumerate().rev() {
             // Of the innermost function the very line is known, of the others where they begin.
             let loc = if index + 1 == stack.len() { by.loc } else { frame.loc };
             let function = format!("{}({})", frame.function.name, self.words.argument(frame.arg));
-            // The innermost function that is not the kernel's is where the scenario is.
-            let is_here = self.scene.place(loc).is_none();
-            match step.take_if(|_| is_here) {
-                Some((path, place)) => frames.push(format!(" {function}  {place}, {path}")),
+            match step.take_if(|_| index == self.scene.callers) {
+                // A function that stands for the step itself.
+                Some((path, place)) if self.scene.place(loc).is_none() => {
+                    frames.push(format!(" {function}  {place}, {path}"));
+                }
+                Some((path, place)) => {
+                    frames.extend([self.at(&function, loc), format!(" {path}  {place}")]);
+                }
                 None => frames.push(self.at(&function, loc)),
             }
         }
-        if frames.is_empty() {
-            frames.push(self.at(by.function, by.loc));
-        }
-        // Or else it has called all these.
-        frames.extend(step.map(|(path, place)| format!(" {path}  {place}")));
         for frame in frames {
             self.line(&frame);
         }

@@ -26,6 +26,9 @@ pub struct Outcome<'a> {
     pub outcome: &'a str,
     /// How many operations it had.
     pub steps: u64,
+    /// How much virtual time it took, in nanoseconds, if it had a clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
     /// Its trace hash.
     pub hash: String,
     /// Its seed, if it had one.

@@ -9,7 +9,7 @@ use crate::{
     entry::{Entry, Shown},
     paint::Kind,
     timeline::Detail,
-    words::{Words, lock_names, section_names},
+    words::{Words, duration, lock_names, section_names},
 };
 
 /// A line of a timeline.
@@ -18,6 +18,8 @@ pub(crate) struct Line {
     /// Where; none for a line across all columns.
     pub(crate) cpu: Option<u32>,
     pub(crate) depth: u32,
+    /// When, in virtual nanoseconds; none without a clock, and where the line above says it.
+    pub(crate) time: Option<u64>,
     pub(crate) kind: Kind,
     pub(crate) text: String,
     /// What follows on the same line.
@@ -38,6 +40,8 @@ pub(crate) struct Lines<'a> {
     names: &'a [String],
     /// Whether what says little is left out, and what says one thing is said in one line.
     folds: bool,
+    /// Whether lines say when they happen.
+    is_timed: bool,
     /// Functions whose inside is left out.
     folded: Folded,
     pub(crate) lines: Vec<Line>,
@@ -46,21 +50,32 @@ pub(crate) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(crate) fn new(words: Words<'a>, names: &'a [String], detail: Detail, folded: Folded) -> Self {
+    pub(crate) fn new(
+        words: Words<'a>,
+        names: &'a [String],
+        detail: Detail,
+        folded: Folded,
+        is_timed: bool,
+    ) -> Self {
         Lines {
             words,
             names,
             folds: detail == Detail::Telling,
+            is_timed,
             folded,
             lines: Vec::new(),
             on_cpu: BTreeMap::new(),
         }
     }
 
+    fn time(&self, entry: &Entry) -> Option<u64> {
+        self.is_timed.then_some(entry.time)
+    }
+
     /// There was no room for so many things.
     pub(crate) fn gap(&mut self, left_out: u64) {
         let text = format!("... {left_out} more are left out here ...");
-        self.lines.push(Line { cpu: None, depth: 0, kind: Kind::Frame, text, change: None });
+        self.lines.push(Line { cpu: None, depth: 0, time: None, kind: Kind::Frame, text, change: None });
         self.on_cpu.clear();
     }
 
@@ -77,7 +92,14 @@ impl<'a> Lines<'a> {
                 true => self.fold(entry, &mut left),
                 false => None,
             };
-            self.lines.push(Line { cpu: Some(entry.cpu), depth: entry.depth, kind, text, change });
+            self.lines.push(Line {
+                cpu: Some(entry.cpu),
+                depth: entry.depth,
+                time: self.time(entry),
+                kind,
+                text,
+                change,
+            });
         }
     }
 
@@ -204,9 +226,8 @@ impl<'a> Lines<'a> {
         if *update == Update::Read {
             return None;
         }
-        let field =
-            if *addr == object && object.cell() != 0 { "" } else { self.words.field_of(object, *addr)? };
-        Some(self.update(field, *update, *old).trim_start().to_owned())
+        let field = self.words.field_of(object, *addr)?;
+        Some(self.update(&field, *update, *old).trim_start().to_owned())
     }
 
     /// Says who has the CPU if that is somebody else.
@@ -215,7 +236,14 @@ impl<'a> Lines<'a> {
             return;
         }
         let text = format!("-- {} --", self.name(entry.task));
-        self.lines.push(Line { cpu: Some(entry.cpu), depth: 0, kind: Kind::Switch, text, change: None });
+        self.lines.push(Line {
+            cpu: Some(entry.cpu),
+            depth: 0,
+            time: None,
+            kind: Kind::Switch,
+            text,
+            change: None,
+        });
     }
 
     fn name(&self, task: TaskId) -> &str {
@@ -267,7 +295,7 @@ impl<'a> Lines<'a> {
             Op::GraceBegin { expedited: true } => (Kind::Lock, "an expedited grace period begins".to_owned()),
             Op::GraceEnd => (Kind::Lock, "the grace period has ended".to_owned()),
             Op::MightSleep(what) => (Kind::Trace, format!("might_sleep() of {what}")),
-            Op::Sleep(ns) => (Kind::Wait, format!("has slept for {ns} ns")),
+            Op::Sleep(ns) => (Kind::Wait, format!("has slept for {}", duration(ns))),
             Op::Tick => (Kind::Wait, "timer interrupt".to_owned()),
             Op::Start | Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => {
                 (Kind::Trace, format!("{op:?}"))

@@ -16,6 +16,8 @@ pub struct Scene<'a> {
     pub file: &'a str,
     /// Where in it the task was, if it was in a step of it: the step's path and its line.
     pub step: Option<(&'a str, usize)>,
+    /// How many of the finding's functions the task was in before it came to the step.
+    pub callers: usize,
     /// Whether a place in the source is not the kernel's but of who drives it.
     pub is_of_simulator: fn(Loc) -> bool,
 }

@@ -3,7 +3,7 @@
 
 use machine::{Announced, Bus, Op, Update};
 
-use crate::words::{Words, lock_names};
+use crate::words::{Words, duration, lock_names};
 
 /// What a task has announced: `waits for net_mutex (mutex_lock)`, or `can go on: write of net 1->count`. `bus` is
 /// still that of the run.
@@ -24,7 +24,7 @@ pub fn standing(bus: &Bus, announced: Announced, is_ready: bool) -> String {
         Op::MightSleep(what) => format!("might_sleep of {what}"),
         Op::PreemptEnable => "the end of a section without preemption".to_owned(),
         Op::Interruptible => "a critical section".to_owned(),
-        Op::Sleep(ns) => format!("{ns} ns to pass (msleep)"),
+        Op::Sleep(ns) => format!("{} to pass (msleep)", duration(ns)),
         Op::Tick => "the timer interrupt".to_owned(),
         Op::Fault(_) => "nothing any more: it is dead".to_owned(),
     };

@@ -41,6 +41,8 @@ pub struct Timeline {
     holders: BTreeMap<Addr, TaskId>,
     /// Who was said to wait.
     waiting: Option<TaskId>,
+    /// The time of the last event; 0 without a clock.
+    time: u64,
 }
 
 impl Timeline {
@@ -58,6 +60,7 @@ impl Timeline {
             names: Vec::new(),
             holders: BTreeMap::new(),
             waiting: None,
+            time: 0,
         }
     }
     /// Shows of these functions only that they are called, unless `unless` is called in them, or everything is shown.
@@ -74,7 +77,7 @@ impl Timeline {
     pub fn render(&self, bus: &Bus, width: usize, paint: Paint) -> String {
         let words = Words { bus };
         let names: Vec<String> = self.names.iter().map(|name| bus.name(*name)).collect();
-        let mut lines = Lines::new(words, &names, self.detail, self.folded);
+        let mut lines = Lines::new(words, &names, self.detail, self.folded, self.time > 0);
         lines.add_all(self.first.iter());
         if self.left_out > 0 {
             lines.gap(self.left_out);
@@ -97,7 +100,7 @@ impl Timeline {
     fn push(&mut self, task: TaskId, what: Shown) {
         let cpu = self.cpus.get(task.index()).copied().unwrap_or(0);
         let depth = self.depths.get(task.index()).copied().unwrap_or(0);
-        let entry = Entry { task, cpu, depth, what };
+        let entry = Entry { task, cpu, time: self.time, depth, what };
         if self.first.len() < self.room / 2 {
             self.first.push(entry);
             return;
@@ -148,6 +151,7 @@ impl Driver for Timeline {
         let task = event.current.task;
         let index = self.grow(task);
         self.cpus[index] = event.current.cpu;
+        self.time = event.time;
         self.waiting = None;
         let is_shown = match self.detail {
             Detail::Telling => is_telling(&event.what),

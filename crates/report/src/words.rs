@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Objects, cells and values in words.
 
-use machine::{Addr, Bus, Locking, Section};
+use machine::{Addr, Bus, Field, Locking, Section};
 
 /// What a machine calls things, after a run.
 #[derive(Clone, Copy)]
@@ -15,30 +15,40 @@ impl Words<'_> {
     pub(crate) fn object(&self, addr: Addr) -> String {
         self.bus.inspect(|memory| match memory.object(addr) {
             Some(object) if addr.cell() == 0 && object.name != Some(STATIC_DATA) => memory.describe(addr),
-            Some(_) => self.cell(addr),
+            Some(object) => {
+                let begins = object.layout.field(addr.cell()).is_some_and(|field| field.cell == addr.cell());
+                self.within(addr, !begins)
+            }
             None => bad_pointer(addr),
         })
     }
-    /// `net 1->count`, `net_mutex`
+    /// What is accessed: `net 1->count`, `net 1->list.next`, `net_mutex`
     pub(crate) fn cell(&self, addr: Addr) -> String {
+        self.within(addr, true)
+    }
+    /// A field of an object; if it is a structure, of which a cell is accessed, with the name of the cell.
+    fn within(&self, addr: Addr, is_accessed: bool) -> String {
         self.bus.inspect(|memory| {
             let Some(object) = memory.object(addr) else { return bad_pointer(addr) };
-            let of = if object.name == Some(STATIC_DATA) { None } else { Some(memory.describe(addr)) };
-            let within = match object.layout.field(addr.cell()) {
-                Some(field) if field.cell == addr.cell() => plain_name(field.name).to_owned(),
-                Some(field) => format!("{}[{}]", plain_name(field.name), addr.cell() - field.cell),
-                None => return format!("{}[{}]", memory.describe(addr), addr.cell()),
+            let Some(field) = object.layout.field(addr.cell()) else {
+                return format!("{}[{}]", memory.describe(addr), addr.cell());
             };
-            of.map_or_else(|| within.clone(), |of| format!("{of}->{within}"))
+            let name = plain_name(field.name);
+            let within = if is_accessed { format!("{name}{}", part(field, addr)) } else { name.to_owned() };
+            if object.name == Some(STATIC_DATA) {
+                within
+            } else {
+                format!("{}->{within}", memory.describe(addr))
+            }
         })
     }
-    /// The name of the field alone, if it is one of `object`.
-    pub(crate) fn field_of(&self, object: Addr, addr: Addr) -> Option<&'static str> {
-        if addr.object() != object {
-            return None;
-        }
-        let field = self.bus.inspect(|memory| memory.object(addr)?.layout.field(addr.cell()).map(|f| f.name));
-        field.map(plain_name)
+    /// The name of the field alone, if it is one of `object`, or one of the structure in an object that begins there.
+    pub(crate) fn field_of(&self, object: Addr, addr: Addr) -> Option<String> {
+        let (is_whole, is_same) = (object.cell() == 0, addr.object() == object.object());
+        let field = self.bus.inspect(|memory| memory.object(addr)?.layout.field(addr.cell()).copied());
+        let field = field.filter(|field| is_same && (is_whole || field.cell == object.cell()))?;
+        let (name, part) = (plain_name(field.name), part(&field, addr));
+        Some(if is_whole { format!("{name}{part}") } else { part.trim_start_matches('.').to_owned() })
     }
     /// A value: a pointer if it looks like one, or if `pointer` does.
     pub(crate) fn value(&self, value: i64, other: i64) -> String {
@@ -63,6 +73,16 @@ impl Words<'_> {
         self.bus.inspect(|memory| {
             memory.object(addr).is_none_or(|object| object.layout.cache != "stack" && object.name.is_none())
         })
+    }
+}
+
+/// The name of a cell in a field that has several: `.next`, `[1]`.
+fn part(field: &Field, addr: Addr) -> String {
+    let n = addr.cell() - field.cell;
+    match field.parts.get(n) {
+        Some(part) => format!(".{part}"),
+        None if n == 0 => String::new(),
+        None => format!("[{n}]"),
     }
 }
 
@@ -98,5 +118,14 @@ pub(crate) fn lock_names(locking: Locking) -> (&'static str, &'static str) {
         Locking::SpinIrq => ("spin_lock_irq", "spin_unlock_irq"),
         Locking::Mutex => ("mutex_lock", "mutex_unlock"),
         Locking::MutexKillable => ("mutex_lock_killable", "mutex_unlock"),
+    }
+}
+
+/// A time in the largest unit that makes it a whole number: `200 ms`.
+pub(crate) fn duration(ns: u64) -> String {
+    let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")];
+    match units.iter().find(|(unit, _)| ns >= *unit && ns.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{} {name}", ns / unit),
+        None => format!("{ns} ns"),
     }
 }

@@ -5,6 +5,7 @@ mod steps;
 
 use std::{collections::BTreeMap, fmt};
 
+use machine::ContextKind;
 use netns::Subsystem;
 use serde::Deserialize;
 
@@ -157,7 +158,8 @@ pub(crate) struct Checker<'s> {
     meetings: Vec<i64>,
     /// Which copy of a task is being read: names that it binds are its own.
     copy: Option<u32>,
-    in_softirq: bool,
+    /// In which context what is being read runs.
+    context: ContextKind,
     places: Vec<StepPlace>,
     /// The step that we are in, and the length of its path.
     parent: (Option<u32>, usize),
@@ -176,7 +178,7 @@ impl<'s> Checker<'s> {
             operations: Vec::new(),
             meetings: Vec::new(),
             copy: None,
-            in_softirq: false,
+            context: ContextKind::Process,
             places: Vec::new(),
             parent: (None, 0),
         }
@@ -326,11 +328,11 @@ impl<'s> Checker<'s> {
         f(self);
         self.copy = None;
     }
-    /// Reads what a softirq does.
-    pub(crate) fn within_softirq(&mut self, in_softirq: bool, f: impl FnOnce(&mut Self)) {
-        self.in_softirq = in_softirq;
+    /// Reads what runs in a context.
+    pub(crate) fn within_context(&mut self, context: ContextKind, f: impl FnOnce(&mut Self)) {
+        self.context = context;
         f(self);
-        self.in_softirq = false;
+        self.context = ContextKind::Process;
     }
     fn is_silent(&self) -> bool {
         self.is_full() || self.copy.is_some_and(|copy| copy > 1)

@@ -109,7 +109,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("S033", "A task is bound to a CPU that the machine does not have."),
     (
         "S034",
-        "A softirq runs on one CPU, on behalf of nobody: it has no user, no namespaces and no files of its own. \
+        "An interrupt runs on one CPU, on behalf of nobody: it has no user, no namespaces and no files of its own. \
               Whether it sleeps is seen when it runs: that is a bug of the kernel, not of the scenario.",
     ),
     ("S035", "There is no such patch of v4.11."),

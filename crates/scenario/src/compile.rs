@@ -7,7 +7,7 @@ mod tasks;
 
 use std::sync::Arc;
 
-use machine::Slab;
+use machine::{Clock, Costs, Slab};
 use netns::Subsystem;
 
 pub(crate) use self::runs::FINDINGS;
@@ -15,9 +15,10 @@ use self::tasks::TaskCopy;
 use crate::{
     check::{Checker, Kind, Scope},
     diagnostic::Diagnostic,
-    format::{ContextText, FaultText, MachineText, Preempt, SlabText, Text},
+    format::{ClockText, CostsText, FaultText, MachineText, Preempt, Rcu, SlabText, Text},
     scenario::{Fault, MachineConfig, Scenario, UserNs},
     source::{Seg, Source},
+    time::{MAX_TIME, Time},
     values::Check,
 };
 
@@ -63,6 +64,10 @@ fn machine_config(text: Option<MachineText>) -> MachineConfig {
     let mut config = MachineConfig {
         cpus: 4,
         preempt: Preempt::Full,
+        rcu: Rcu::Abstract,
+        clock: Clock::Untimed,
+        hz: 250,
+        max_time: MAX_TIME,
         net_ns: true,
         slab: Slab::SizeClasses,
         max_net_namespaces: netns::Config::default().max_net_namespaces,
@@ -75,6 +80,13 @@ fn machine_config(text: Option<MachineText>) -> MachineConfig {
     let Some(text) = text else { return config };
     config.cpus = text.cpus.map_or(config.cpus, |n| n.u32());
     config.preempt = text.preempt;
+    config.rcu = text.rcu;
+    config.clock = match text.clock {
+        ClockText::Untimed => Clock::Untimed,
+        ClockText::Timed => Clock::Timed(text.costs.map_or_else(Costs::default, costs)),
+    };
+    config.hz = text.hz.map_or(config.hz, |n| n.u32());
+    config.max_time = text.max_time.map_or(config.max_time, |time| time.0);
     config.net_ns = text.net_ns;
     config.slab = match text.slab {
         SlabText::SizeClasses => Slab::SizeClasses,
@@ -87,6 +99,24 @@ fn machine_config(text: Option<MachineText>) -> MachineConfig {
     config.kasan = text.kasan;
     config.kcsan = text.kcsan;
     config
+}
+
+/// What takes how long: what the scenario says, else what is usual.
+fn costs(text: CostsText) -> Costs {
+    let usual = Costs::default();
+    let or = |time: Option<Time>, usual: u64| time.map_or(usual, |time| time.0);
+    Costs {
+        access: or(text.access, usual.access),
+        atomic: or(text.atomic, usual.atomic),
+        lock: or(text.lock, usual.lock),
+        unlock: or(text.unlock, usual.unlock),
+        call: or(text.call, usual.call),
+        alloc: or(text.alloc, usual.alloc),
+        free: or(text.free, usual.free),
+        wakeup: or(text.wakeup, usual.wakeup),
+        context_switch: or(text.context_switch, usual.context_switch),
+        tick: or(text.tick, usual.tick),
+    }
 }
 
 /// Everything that has a name says so.
@@ -147,9 +177,9 @@ fn resolve(cx: &mut Checker<'_>, text: &mut Text, tasks: &mut [TaskCopy]) {
     }
     cx.within([Seg::Key("setup")], |cx| text.setup.resolve(cx));
     for task in tasks {
-        let (copy, in_softirq) = (task.copy, task.text.context == ContextText::Softirq);
+        let (copy, context) = (task.copy, task.text.context.kind());
         cx.within([Seg::Key("tasks"), Seg::Index(task.index), Seg::Key("steps")], |cx| {
-            cx.within_copy(copy, |cx| cx.within_softirq(in_softirq, |cx| task.text.steps.resolve(cx)));
+            cx.within_copy(copy, |cx| cx.within_context(context, |cx| task.text.steps.resolve(cx)));
         });
     }
 }

@@ -76,7 +76,7 @@ impl World {
         let function = match action {
             Action::TouchNet(_) => function!("touch_net"),
             Action::PassiveGet(_) => function!("passive_get"),
-            Action::Reap(_) => function!("release_task"),
+            Action::Reap(_) => function!("wait_task_zombie"),
             Action::RcuRead(_) => function!("rcu_read"),
             Action::CallRcu(_) => function!("call_rcu"),
             Action::NetMutexLock(_) => function!("net_mutex_lock"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The format, version 1: what a scenario is in JSON.
 
+use machine::ContextKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
@@ -105,6 +106,18 @@ object! {
         /// The preemption model; `full` if absent.
         #[serde(default)]
         preempt: Preempt,
+        /// When a grace period ends; `abstract` if absent.
+        #[serde(default)]
+        rcu: Rcu,
+        /// Whether operations take virtual time; `untimed` if absent: whoever can go on may be next.
+        #[serde(default)]
+        clock: ClockText,
+        /// With a clock: what takes how long.
+        costs: Option<CostsText>,
+        /// With a clock, or RCU per CPU: timer interrupts a second; 250 if absent. CONFIG_HZ
+        hz: Option<Number<24, 1000>>,
+        /// With a clock: virtual time in one run; an hour if absent.
+        max_time: Option<Time>,
         /// CONFIG_NET_NS; true if absent.
         #[serde(default = "yes")]
         net_ns: bool,
@@ -143,6 +156,58 @@ pub enum Preempt {
     /// `CONFIG_PREEMPT`
     #[default]
     Full,
+}
+
+/// When a grace period of RCU ends; kernel/rcu/tree.c
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "rcu")]
+pub enum Rcu {
+    /// When the readers have left that were inside when it began.
+    #[default]
+    Abstract,
+    /// When besides every CPU has switched tasks or been idle since; one grace period at a time, by a kthread.
+    PerCpu,
+}
+
+/// Whether operations take virtual time.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "clock")]
+pub(crate) enum ClockText {
+    /// No: whoever can go on may be next.
+    #[default]
+    Untimed,
+    /// Yes: who is due first is next.
+    Timed,
+}
+
+object! {
+    /// What takes how long.
+    "costs" => CostsText {
+        /// A plain read or write, `READ_ONCE()`, a relaxed atomic read; 2 ns if absent.
+        access: Option<Time>,
+        /// An atomic read-modify-write operation; 20 ns if absent.
+        atomic: Option<Time>,
+        /// Taking a lock that is free; 25 ns if absent.
+        lock: Option<Time>,
+        /// Releasing one; 10 ns if absent.
+        unlock: Option<Time>,
+        /// Calling a function; 5 ns if absent.
+        call: Option<Time>,
+        /// An allocation from a warm cache; 100 ns if absent.
+        alloc: Option<Time>,
+        /// `kfree()`; 60 ns if absent.
+        free: Option<Time>,
+        /// Waking a task, for the one who wakes it; 1 us if absent.
+        wakeup: Option<Time>,
+        /// From the choice of another task to its first instruction; 2 us if absent.
+        context_switch: Option<Time>,
+        /// Handling the timer interrupt; 2 us if absent.
+        tick: Option<Time>,
+        #[serde(default, rename = "note")]
+        _note: Note,
+    }
 }
 
 /// How much memory an allocation takes.
@@ -292,6 +357,9 @@ object! {
         /// Whether it has CAP_SYS_ADMIN in its user namespace; true if absent.
         #[serde(default = "yes")]
         cap_sys_admin: bool,
+        /// With a clock: how much later than the others it begins, or the interrupt arrives; at once if absent. The third of
+        /// its copies begins three times as late.
+        after: Option<Time>,
         /// What it does, one step after the other.
         #[serde(default)]
         steps: Body,
@@ -308,8 +376,30 @@ pub(crate) enum ContextText {
     /// It may sleep.
     #[default]
     Process,
-    /// It interrupts its CPU, and must not sleep.
+    /// A softirq. It interrupts its CPU where neither softirqs nor interrupts are off, and must not sleep.
     Softirq,
+    /// The handler of a hardware interrupt. It interrupts its CPU, softirqs too, where interrupts are on; nothing
+    /// interrupts it, and it must not sleep.
+    Hardirq,
+}
+
+impl ContextText {
+    pub(crate) fn kind(self) -> ContextKind {
+        match self {
+            ContextText::Process => ContextKind::Process,
+            ContextText::Softirq => ContextKind::Softirq,
+            ContextText::Hardirq => ContextKind::Hardirq,
+        }
+    }
+}
+
+/// What people call a context that is no process.
+pub(crate) fn interrupt_name(kind: ContextKind) -> Option<&'static str> {
+    match kind {
+        ContextKind::Process => None,
+        ContextKind::Softirq => Some("a softirq"),
+        ContextKind::Hardirq => Some("a hardware interrupt"),
+    }
 }
 
 object! {

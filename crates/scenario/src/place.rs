@@ -20,33 +20,62 @@ const BEYOND_PIDS: i32 = 4 << 20;
 /// Follows which step every task is in.
 #[derive(Clone, Debug, Default)]
 pub struct StepWatch {
-    /// The numbers of steps by task, the innermost last.
-    inside: Vec<Vec<u32>>,
+    tasks: Vec<Inside>,
+}
+
+/// What a task is in.
+#[derive(Clone, Debug, Default)]
+struct Inside {
+    /// How many functions.
+    functions: usize,
+    /// The steps, the innermost last.
+    steps: Vec<InStep>,
+}
+
+/// A step that a task is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InStep {
+    /// Its number; see [`Scenario::place`](crate::Scenario::place).
+    pub step: u32,
+    /// How many of the functions that the task is in it was in before the step.
+    pub callers: usize,
 }
 
 impl StepWatch {
     /// To be told of every event, in order.
     #[inline]
     pub fn happened(&mut self, event: &Event) {
-        if let What::Effect(Effect::Trace(point, number, _)) = event.what
-            && std::ptr::eq(point, &STEP)
-        {
-            self.step(event.current.task, number);
+        let What::Effect(effect) = event.what else { return };
+        match effect {
+            Effect::Enter(..) => self.of(event.current.task).functions += 1,
+            Effect::Leave(n) => {
+                let inside = self.of(event.current.task);
+                inside.functions = inside.functions.saturating_sub(n as usize);
+            }
+            Effect::Trace(point, number, _) if std::ptr::eq(point, &STEP) => {
+                self.step(event.current.task, number);
+            }
+            _ => {}
         }
+    }
+    #[inline]
+    fn of(&mut self, task: TaskId) -> &mut Inside {
+        let index = task.index();
+        if self.tasks.len() <= index {
+            self.tasks.resize_with(index + 1, Inside::default);
+        }
+        &mut self.tasks[index]
     }
     fn step(&mut self, task: TaskId, number: i64) {
-        let index = task.index();
-        if self.inside.len() <= index {
-            self.inside.resize_with(index + 1, Vec::new);
-        }
+        let inside = self.of(task);
         match u32::try_from(number).ok().and_then(|number| number.checked_sub(1)) {
-            Some(step) => self.inside[index].push(step),
-            None => drop(self.inside[index].pop()),
+            Some(step) => inside.steps.push(InStep { step, callers: inside.functions }),
+            None => drop(inside.steps.pop()),
         }
     }
-    /// The innermost step that a task is in; see [`Scenario::place`](crate::Scenario::place).
-    pub fn step_of(&self, task: TaskId) -> Option<u32> {
-        self.inside.get(task.index())?.last().copied()
+    /// The innermost step that a task is in.
+    pub fn step_of(&self, task: TaskId) -> Option<InStep> {
+        self.tasks.get(task.index())?.steps.last().copied()
     }
 }
 
@@ -88,11 +117,15 @@ mod tests {
         let mut watch = StepWatch::default();
         let (a, b) = (TaskId(1), TaskId(3));
         watch.step(a, 1);
+        watch.of(a).functions = 2;
         watch.step(a, 5);
         watch.step(b, 9);
-        assert_eq!((watch.step_of(a), watch.step_of(b), watch.step_of(TaskId(2))), (Some(4), Some(8), None));
+        let first = Some(InStep { step: 0, callers: 0 });
+        assert_eq!(watch.step_of(a), Some(InStep { step: 4, callers: 2 }));
+        assert_eq!(watch.step_of(b), Some(InStep { step: 8, callers: 0 }));
+        assert_eq!(watch.step_of(TaskId(2)), None);
         watch.step(a, 0);
-        assert_eq!(watch.step_of(a), Some(0));
+        assert_eq!(watch.step_of(a), first);
         watch.step(a, 0);
         watch.step(a, 0);
         assert_eq!(watch.step_of(a), None);

@@ -11,7 +11,7 @@ use crate::{
     compile::level,
     events::{PERNET_EXIT, PERNET_EXIT_BATCH, PERNET_INIT},
     execute::Me,
-    format::SweepFrom,
+    format::{Preempt, Rcu, SweepFrom},
     scenario::{Fault, Pernet, Run, Scenario, Variant},
     waiting::NamedBarrier,
     world::{NamedCompletion, World},
@@ -62,6 +62,10 @@ impl World {
         if self.make_objects(&scenario).await.is_none() {
             return self.no_memory().await;
         }
+        if scenario.machine.rcu == Rcu::PerCpu {
+            let flavour = if scenario.machine.preempt == Preempt::Full { "rcu_preempt" } else { "rcu_sched" };
+            self.k().rcu_spawn_gp_kthread(flavour, scenario.machine.hz);
+        }
         if scenario.boot {
             self.ns.net_ns_init().await;
         }
@@ -72,17 +76,17 @@ impl World {
         }
         let mut made = Vec::new();
         for (index, task) in scenario.tasks.iter().enumerate() {
-            let is_process = !task.softirq && self.has_task(index);
+            let is_process = task.context == ContextKind::Process && self.has_task(index);
             made.push(if is_process { self.make_task(index).await } else { None });
         }
         self.sweep(SweepFrom::Tasks);
         if self.variant == Variant::Before {
             return;
         }
-        self.begun.set(true);
         // In one step, and the last: so they begin together.
         for (index, task_struct) in made.into_iter().enumerate() {
-            if task_struct.is_some() || scenario.tasks[index].softirq && self.has_task(index) {
+            let is_interrupt = scenario.tasks[index].context != ContextKind::Process;
+            if task_struct.is_some() || is_interrupt && self.has_task(index) {
                 self.start_task(index, task_struct);
             }
         }
@@ -164,21 +168,24 @@ impl World {
             }
         }
     }
-    /// A process, or a softirq, which is none.
+    /// A process, or an interrupt, which is none.
     fn start_task(self: &Rc<Self>, index: usize, task_struct: Option<TaskPtr>) {
         let (world, scenario) = (self.clone(), self.scenario.clone());
         let task = &self.scenario.tasks[index];
         let steps = Box::pin(async move {
+            if let Some(time) = scenario.tasks[index].after {
+                world.k().bus.step(Op::Sleep(time)).await;
+            }
             if let Some(task_struct) = task_struct {
                 world.ns.set_current(task_struct);
             }
             world.run_body(&scenario.tasks[index].steps.0, Me::default()).await;
         });
         let name = self.k().bus.intern(&task.name);
-        let context = if task.softirq { ContextKind::Softirq } else { ContextKind::Process };
-        let new = NewTask { name, idle: None, cpu: task.cpu, context, task: steps };
+        let new = NewTask { name, idle: None, cpu: task.cpu, context: task.context, task: steps };
         let task = self.k().bus.spawn(new);
         self.tasks.borrow_mut()[index] = Some(task);
+        self.first_task.set(self.first_task.get().or(Some(task)));
         self.arm_kills(index, task);
     }
 

@@ -6,13 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use machine::Slab;
+use machine::{Clock, ContextKind, Slab};
 use netns::{Patch, Subsystem};
 
 use crate::{
     body::{Body, CallbackBody, SelfBody},
     check::{Path, StepPlace, path_of},
-    format::{Preempt, Shown, SweepFrom},
+    format::{Preempt, Rcu, Shown, SweepFrom},
     schedule,
     source::Source,
     tally::ExpectedCount,
@@ -27,6 +27,14 @@ pub struct MachineConfig {
     pub cpus: u32,
     /// The preemption model.
     pub preempt: Preempt,
+    /// When a grace period ends.
+    pub rcu: Rcu,
+    /// Whether operations take time.
+    pub clock: Clock,
+    /// CONFIG_HZ
+    pub hz: u32,
+    /// Nanoseconds of virtual time in one execution.
+    pub max_time: u64,
     /// CONFIG_NET_NS
     pub net_ns: bool,
     /// How much memory an allocation takes.
@@ -196,12 +204,14 @@ pub(crate) struct Module {
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) name: String,
-    pub(crate) softirq: bool,
+    pub(crate) context: ContextKind,
     pub(crate) cpu: Option<u32>,
     pub(crate) uid: u32,
     /// The index of its user namespace; none for the first.
     pub(crate) user_ns: Option<usize>,
     pub(crate) cap_sys_admin: bool,
+    /// Virtual nanoseconds.
+    pub(crate) after: Option<u64>,
     pub(crate) steps: Body,
 }
 
@@ -270,9 +280,9 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Whether it raises softirqs itself.
-    pub fn has_softirqs(&self) -> bool {
-        self.tasks.iter().any(|task| task.softirq)
+    /// Whether a task of it runs in this context.
+    pub fn has(&self, context: ContextKind) -> bool {
+        self.tasks.iter().any(|task| task.context == context)
     }
     /// The text that it was read from.
     pub fn source(&self) -> &Source {

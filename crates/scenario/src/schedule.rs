@@ -51,7 +51,14 @@ pub(crate) fn complaint(text: &str, tasks: &[&str]) -> Option<(String, Option<St
         Err(why) => return Some((format!("`{}`: {why}", text.escape_debug()), None)),
     };
     if !is_kernel_task(item.task) && !tasks.contains(&item.task) {
-        let known = tasks.iter().copied().chain(["main", "kworker/netns", "rcuc/0"]);
+        let known = tasks.iter().copied().chain([
+            "main",
+            "kworker/netns",
+            "kworker/R-netns",
+            "rcuc/0",
+            "rcu_preempt",
+            "rcu_sched",
+        ]);
         let help = match similar(item.task, known) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if tasks.is_empty() => "the scenario has no tasks; the kernel's own are `main`, \
@@ -77,7 +84,8 @@ pub(crate) fn items(text: &str) -> impl Iterator<Item = &str> {
 /// Whether the kernel itself makes tasks of this name.
 pub(crate) fn is_kernel_task(name: &str) -> bool {
     let is_callback = |name: &str| name.strip_prefix("rcuc/").is_some_and(|cpu| cpu.parse::<u32>().is_ok());
-    name == "main" || name == "kworker/netns" || is_callback(name)
+    ["main", "kworker/netns", "kworker/R-netns", "rcu_preempt", "rcu_sched"].contains(&name)
+        || is_callback(name)
 }
 
 #[cfg(test)]

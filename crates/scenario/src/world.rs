@@ -10,6 +10,7 @@ use std::{
 };
 
 use kernel::{Addr, Completion, Errno, Kernel, Pointer, TaskId, object};
+use machine::{Effect, What};
 use netns::{Links, NetNs, NetPtr, PernetOpsPtr, UserNsPtr};
 
 use crate::{
@@ -100,8 +101,8 @@ pub struct World {
     pub(crate) waiters: RefCell<BTreeMap<usize, Vec<WaiterPtr>>>,
     /// Methods of pernet operations that are running.
     pub(crate) depth: Cell<usize>,
-    /// Whether the tasks have begun.
-    pub(crate) begun: Cell<bool>,
+    /// The first of the tasks to begin.
+    pub(crate) first_task: Cell<Option<TaskId>>,
     /// Steps that announced nothing.
     pub(crate) silent: Cell<u64>,
     /// For new processes, sockets and requests.
@@ -140,7 +141,7 @@ impl World {
             barriers: RefCell::default(),
             waiters: RefCell::default(),
             depth: Cell::new(0),
-            begun: Cell::new(false),
+            first_task: Cell::new(None),
             silent: Cell::new(0),
             next: Cell::new(1000),
             failed: RefCell::default(),
@@ -164,11 +165,14 @@ impl World {
     pub(crate) fn has_task(&self, index: usize) -> bool {
         self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&index))
     }
-    /// Whether what happens now is part of the story.
-    pub fn is_shown(&self) -> bool {
+    /// Whether the story begins with this, if it has not begun before.
+    pub fn shows_from(&self, what: &What) -> bool {
         match self.scenario.timeline {
             Shown::All => true,
-            Shown::Tasks => self.begun.get(),
+            Shown::Tasks => match what {
+                What::Effect(Effect::Spawn(task)) => self.first_task.get() == Some(*task),
+                _ => false,
+            },
             Shown::Nothing => false,
         }
     }
@@ -183,7 +187,12 @@ impl World {
     pub fn bindings(&self) -> Vec<(String, String)> {
         let values = self.bindings.borrow();
         let names = self.scenario.bindings.iter();
-        names.zip(values.iter()).map(|(name, value)| (name.clone(), self.describe(*value))).collect()
+        let text = |value: Value| match value {
+            // The name is said already.
+            Value::Net(net) => self.describe_net(net, self.ns.describe(net.addr())),
+            value => self.describe(value),
+        };
+        names.zip(values.iter()).map(|(name, value)| (name.clone(), text(*value))).collect()
     }
     /// How many steps were skipped because a name was not bound to anything.
     pub fn skipped(&self) -> usize {
@@ -300,11 +309,11 @@ impl World {
             Value::Number(n) => n.to_string(),
             Value::Socket(n) => format!("socket {n}"),
             Value::Bool(value) => value.to_string(),
-            Value::Net(net) if self.ns.is_freed(kernel::Pointer::addr(net)) => {
-                format!("{}, freed", self.net_text(net))
-            }
-            Value::Net(net) => self.net_text(net),
+            Value::Net(net) => self.describe_net(net, self.net_text(net)),
             Value::Object(addr) => self.ns.describe(addr),
         }
+    }
+    fn describe_net(&self, net: NetPtr, text: String) -> String {
+        if self.ns.is_freed(net.addr()) { format!("{text}, freed") } else { text }
     }
 }

@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
         out: &mut Out,
     ) -> Result<(), Stop> {
         for found in &report.findings {
-            let step = found.step.map(|step| lab.scenario().place(step));
+            let step = found.step.map(|step| lab.scenario().place(step.step));
             let scene = human::scene(lab, report, loaded, found, step.as_ref());
             out.line(&json::finding(&scene, &report.name, &found.finding))?;
         }
@@ -139,6 +139,7 @@ impl<'a> Session<'a> {
             ok: verdict.code == Code::Clean,
             outcome: verdict.outcome_name,
             steps: report.steps,
+            time: report.time,
             hash: format!("{:016x}", report.hash),
             seed,
             schedule,

@@ -61,7 +61,7 @@ impl Kernel {
             state.gp_wq().wait(self).await;
             while gp.needed.get() > gp.completed.get() {
                 {
-                    let _f = self.enter(function!("rcu_gp_init"), 0);
+                    let _f = self.enter(function!("rcu_gp_init"), gp.begun.get().cast_signed() + 1);
                     self.bus.step(Op::GraceBegin { expedited: false }).await;
                     gp.begun.set(gp.begun.get() + 1);
                 }
@@ -75,7 +75,7 @@ impl Kernel {
 
     /// `rcu_gp_cleanup()`: what waits for this grace period is due.
     async fn rcu_gp_cleanup(&self, gp: &GracePeriods) {
-        let _f = self.enter(function!("rcu_gp_cleanup"), 0);
+        let _f = self.enter(function!("rcu_gp_cleanup"), gp.begun.get().cast_signed());
         let state = &self.rcu.state;
         state.lock().lock_irq(self).await;
         gp.completed.set(gp.begun.get());

@@ -110,6 +110,36 @@ fn every_section_and_context_has_its_place_in_preempt_count() {
     assert_eq!(counts(ended, Process), []);
 }
 
+/// `__local_bh_enable_ip()` would run softirqs, which is not to be where interrupts are off. It says so once.
+#[test]
+fn softirqs_are_not_to_be_enabled_where_interrupts_are_off() {
+    let codes = |context, irqs_off: bool| {
+        let run = run(move |s| async move {
+            let this = s.clone();
+            let task = async move {
+                if irqs_off {
+                    this.k.local_irq_disable().await;
+                }
+                for _ in 0..2 {
+                    this.thing.first().lock_bh(&this.k).await;
+                    this.thing.first().unlock_bh(&this.k).await;
+                    this.k.local_bh_disable().await;
+                    this.k.local_bh_enable().await;
+                }
+            };
+            match context {
+                ContextKind::Process => drop(s.k.spawn("task", None, task)),
+                _ => drop(s.k.raise("interrupt", context, 0, task)),
+            }
+        });
+        run.codes().join(" ")
+    };
+    assert_eq!(codes(ContextKind::Process, false), "");
+    assert_eq!(codes(ContextKind::Softirq, false), "");
+    assert_eq!(codes(ContextKind::Hardirq, false), "warning");
+    assert_eq!(codes(ContextKind::Process, true), "warning");
+}
+
 fn unlocks(run: &Run) -> String {
     run.finding().to_string()
 }

@@ -2,21 +2,51 @@
 //! Those who wait for ever, what for, and who has it.
 
 use kernel::function;
-use machine::Bug;
-use machine_sim::{Config, Outcome, Preempt};
+use machine::{Bug, Finding};
+use machine_sim::{Config, First, Outcome, Preempt, RcuModel};
 
-use crate::setup::{Run, Setup, run, runs};
+use crate::setup::{Run, Setup, run, run_with, runs};
 
 /// `waiter/function waits for WHAT of holder/function`, for each deadlock.
 fn waits(run: &Run) -> Vec<String> {
-    let describe = |finding: &machine::Finding| match &finding.bug {
+    run.sim.findings().iter().map(|finding| wait(run, finding)).collect()
+}
+fn wait(run: &Run, finding: &Finding) -> String {
+    match &finding.bug {
         Bug::Deadlock { what, holders, .. } => {
             let holders: Vec<String> = holders.iter().map(|holder| run.who(holder)).collect();
             format!("{} waits for {what} of {}", run.who(&finding.by), holders.join(", "))
         }
         bug => panic!("{bug:?}"),
-    };
-    run.sim.findings().iter().map(describe).collect()
+    }
+}
+
+/// A task spins on a CPU for a lock whose holder is dead; another one waits for a grace period.
+async fn spin_for_ever(s: Setup) {
+    s.thing.first().lock(&s.k).await;
+    let spinner = s.clone();
+    s.k.spawn("spinner", Some(1), async move {
+        let _f = spinner.k.enter(function!("spins"), 0);
+        spinner.thing.first().lock(&spinner.k).await;
+    });
+    let waiter = s.clone();
+    s.k.spawn("waiter", Some(2), async move { waiter.k.synchronize_rcu().await });
+    let _f = s.k.enter(function!("dies"), 0);
+    s.k.bug_on(true, "dead").await;
+}
+
+/// In the per-CPU model a CPU that stays busy holds a grace period up, whether it reads or not.
+#[test]
+fn a_grace_period_names_who_is_on_a_busy_cpu() {
+    for (rcu, last) in [
+        (RcuModel::Abstract, "spinner/spins waits for thing 1->first of main/start"),
+        (RcuModel::PerCpu, "waiter/synchronize_rcu waits for a grace period of spinner/spins"),
+    ] {
+        let run = run_with(Config { rcu, ..Config::default() }, First, spin_for_ever);
+        assert_eq!(run.codes()[0], "bug-on");
+        let waits: Vec<String> = run.sim.findings()[1..].iter().map(|finding| wait(&run, finding)).collect();
+        assert_eq!(waits.last().map(String::as_str), Some(last), "{rcu:?}: {waits:?}");
+    }
 }
 
 async fn nest(s: Setup, reverse: bool) {

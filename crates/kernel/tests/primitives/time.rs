@@ -24,7 +24,6 @@ fn slow() -> Config {
         free: 0,
         wakeup: 0,
         context_switch: 0,
-        spawn: 0,
         tick: 0,
     };
     Config { clock: Clock::Timed(Costs { atomic: MS, ..nothing }), ..Config::default() }

@@ -9,7 +9,7 @@ use machine::{
 };
 
 const fn field(name: &'static str, cell: usize, kind: CellKind) -> Field {
-    Field { name, cell, cells: 1, kind }
+    Field { name, cell, cells: 1, kind, parts: &[] }
 }
 
 static CELLS: Layout = Layout {

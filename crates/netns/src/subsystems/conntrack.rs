@@ -15,13 +15,11 @@ pub(super) const CONNTRACK: Subsystem = Subsystem {
     stands_for: "net/netfilter/nf_conntrack_helper.c",
     size: 8,
     uses: Uses::Module,
-    has_device: false,
-    receives: false,
-    takes_time: false,
     methods: |links, methods| {
         methods.init = init(links, nf_conntrack_init_net);
         methods.exit = exit(links, nf_conntrack_cleanup_net);
     },
+    ..Subsystem::BASE
 };
 
 /// A connection is tracked at once: what traffic does in C.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use kernel::{ENOMEM, Pointer, function};
 
-use super::{Links, Subsystem, Uses, exit, init, netdevice::NetDevicePtr};
+use super::{Links, Subsystem, exit, init, netdevice::NetDevicePtr};
 use crate::{NetNs, net::NetPtr};
 
 pub(super) const LOOPBACK: Subsystem = Subsystem {
@@ -14,14 +14,12 @@ pub(super) const LOOPBACK: Subsystem = Subsystem {
     about: "registers a device in init; exit unregisters it, and waits until nobody refers to it",
     stands_for: "drivers/net/loopback.c",
     size: 8,
-    uses: Uses::Nothing,
     has_device: true,
-    receives: false,
-    takes_time: false,
     methods: |links, methods| {
         methods.init = init(links, loopback_net_init);
         methods.exit = exit(links, loopback_net_exit);
     },
+    ..Subsystem::BASE
 };
 
 pub(super) async fn loopback_net_init(ns: Rc<NetNs>, net: NetPtr, links: Rc<Links>) -> i32 {

@@ -13,12 +13,9 @@ pub(super) const NETFILTER_HOOK: Subsystem = Subsystem {
     name: "netfilter-hook",
     about: "exit reads the private data of the operations that it `uses`, if they have some",
     stands_for: "net/netfilter/nfnetlink_queue.c",
-    size: 0,
     uses: Uses::Operations,
-    has_device: false,
-    receives: false,
-    takes_time: false,
     methods: |links, methods| methods.exit = exit(links, nf_unregister_net_hook),
+    ..Subsystem::BASE
 };
 
 async fn nf_unregister_net_hook(ns: Rc<NetNs>, net: NetPtr, links: Rc<Links>) {

@@ -6,19 +6,16 @@ use std::rc::Rc;
 
 use kernel::{ListHead, function};
 
-use super::{Links, Subsystem, Uses, exit_batch};
+use super::{Links, Subsystem, exit_batch};
 use crate::NetNs;
 
 pub(super) const SLOW_BATCH: Subsystem = Subsystem {
     name: "slow-batch",
     about: "exit_batch sleeps for the `time` that is given, under net_mutex",
     stands_for: "net/netfilter/nf_conntrack_core.c",
-    size: 0,
-    uses: Uses::Nothing,
-    has_device: false,
-    receives: false,
     takes_time: true,
     methods: |links, methods| methods.exit_batch = exit_batch(links, nf_conntrack_cleanup_net_list),
+    ..Subsystem::BASE
 };
 
 async fn nf_conntrack_cleanup_net_list(ns: Rc<NetNs>, _: ListHead, links: Rc<Links>) {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use kernel::{Pointer, function};
 
 use super::{
-    Links, Subsystem, Uses, exit, init,
+    Links, Subsystem, exit, init,
     loopback::{loopback_net_exit, loopback_net_init},
 };
 use crate::{NetNs, net::NetPtr, pernet::PernetOpsPtr};
@@ -17,14 +17,12 @@ pub(super) const STUCK_DEVICE: Subsystem = Subsystem {
     about: "loopback with a reference that nobody puts: exit waits until a scenario does, by `dev_put`",
     stands_for: "net/core/dev.c",
     size: 8,
-    uses: Uses::Nothing,
     has_device: true,
-    receives: false,
-    takes_time: false,
     methods: |links, methods| {
         methods.init = init(links, stuck_net_init);
         methods.exit = exit(links, loopback_net_exit);
     },
+    ..Subsystem::BASE
 };
 
 async fn stuck_net_init(ns: Rc<NetNs>, net: NetPtr, links: Rc<Links>) -> i32 {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use kernel::{ENOMEM, Gfp, Plain, Pointer, function, object};
 
-use super::{Links, Subsystem, Uses, exit, init};
+use super::{Links, Subsystem, exit, init};
 use crate::{NetNs, net::NetPtr};
 
 pub(super) const SYSCTL: Subsystem = Subsystem {
@@ -13,14 +13,11 @@ pub(super) const SYSCTL: Subsystem = Subsystem {
     about: "init copies a table of settings for the namespace, exit frees it",
     stands_for: "net/core/sysctl_net_core.c",
     size: 8,
-    uses: Uses::Nothing,
-    has_device: false,
-    receives: false,
-    takes_time: false,
     methods: |links, methods| {
         methods.init = init(links, sysctl_core_net_init);
         methods.exit = exit(links, sysctl_core_net_exit);
     },
+    ..Subsystem::BASE
 };
 
 object! {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use kernel::{Addr, Field, Plain, Pointer, function};
 
-use super::{Links, Subsystem, Uses, init};
+use super::{Links, Subsystem, init};
 use crate::{NetNs, net::NetPtr, pernet::PernetOpsPtr};
 
 pub(super) const TUNNEL: Subsystem = Subsystem {
@@ -13,11 +13,9 @@ pub(super) const TUNNEL: Subsystem = Subsystem {
     about: "receives packets: reads its private data as an RCU reader, without any lock (`netif_receive_skb`)",
     stands_for: "net/ipv4/ip_gre.c",
     size: 64,
-    uses: Uses::Nothing,
-    has_device: false,
     receives: true,
-    takes_time: false,
     methods: |links, methods| methods.init = init(links, ipgre_init_net),
+    ..Subsystem::BASE
 };
 
 async fn ipgre_init_net(ns: Rc<NetNs>, net: NetPtr, links: Rc<Links>) -> i32 {

@@ -6,19 +6,15 @@ use std::rc::Rc;
 
 use kernel::{Gfp, Plain, Pointer, RcuFunc, RcuHead, function, object};
 
-use super::{Links, Subsystem, Uses, exit};
+use super::{Links, Subsystem, exit};
 use crate::{NetNs, net::NetPtr};
 
 pub(super) const XFRM: Subsystem = Subsystem {
     name: "xfrm",
     about: "exit posts an RCU callback that posts another one, which reads the namespace",
     stands_for: "net/xfrm/xfrm_policy.c",
-    size: 0,
-    uses: Uses::Nothing,
-    has_device: false,
-    receives: false,
-    takes_time: false,
     methods: |links, methods| methods.exit = exit(links, xfrm_net_exit),
+    ..Subsystem::BASE
 };
 
 object! {

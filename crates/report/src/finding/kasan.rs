@@ -62,7 +62,6 @@ impl Report<'_> {
 fn verb(kind: Kind) -> &'static str {
     match kind {
         Kind::Read => "Read",
-        Kind::Write => "Write",
-        Kind::ReadWrite => "Read-write",
+        Kind::Write | Kind::ReadWrite => "Write",
     }
 }

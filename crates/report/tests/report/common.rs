@@ -14,16 +14,16 @@ static NET: Layout = Layout {
     short: "net",
     cache: "net_namespace",
     fields: &[
-        Field { name: "count", cell: 0, cells: 1, kind: CellKind::Marked },
-        Field { name: "lock", cell: 1, cells: 1, kind: CellKind::Lock },
-        Field { name: "r#gen", cell: 2, cells: 1, kind: CellKind::Marked },
+        Field { name: "count", cell: 0, cells: 1, kind: CellKind::Marked, parts: &[] },
+        Field { name: "lock", cell: 1, cells: 1, kind: CellKind::Lock, parts: &[] },
+        Field { name: "r#gen", cell: 2, cells: 1, kind: CellKind::Marked, parts: &[] },
     ],
 };
 static STATICS: Layout = Layout {
     name: "static data",
     short: "static data",
     cache: "static",
-    fields: &[Field { name: "net_mutex", cell: 0, cells: 1, kind: CellKind::Lock }],
+    fields: &[Field { name: "net_mutex", cell: 0, cells: 1, kind: CellKind::Lock, parts: &[] }],
 };
 
 /// What a watcher is told.

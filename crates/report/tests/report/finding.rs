@@ -13,7 +13,7 @@ fn told() -> Told {
 fn scene(told: &Told) -> Scene<'_> {
     let step = Some(("tasks[1].steps[0].put_net", 17));
     let is_of_simulator = |loc: machine::Loc| loc.line() == 0;
-    Scene { bus: &told.bus, cpu: 1, pids: &[100, 101], file: "a.json", step, is_of_simulator }
+    Scene { bus: &told.bus, cpu: 1, pids: &[100, 101], file: "a.json", step, callers: 0, is_of_simulator }
 }
 
 /// The report, with the lines of this crate's tests made equal.
@@ -157,10 +157,27 @@ fn lines_of_the_simulator_are_not_shown() {
     let scene = Scene { is_of_simulator: |_| true, ..scene(&told) };
     let text = finding::text(&scene, &told.use_after_free());
     assert!(!text.contains(".rs:"), "{text}");
-    assert!(text.contains("\n get_net(net 1)  a.json:17, tasks[1].steps[0].put_net\n get_net_ns_by_id()\n"));
+    assert!(text.contains("\n get_net(net 1)\n get_net_ns_by_id()  a.json:17, tasks[1].steps[0].put_net\n"));
     let line = json::finding(&scene, "blind", &told.use_after_free());
     let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     assert!(value["by"].get("line").is_none() && value["by"]["function"] == "get_net", "{line}");
+}
+
+/// It stands below what it has called, and above what has called it.
+#[test]
+fn a_step_has_its_place_among_the_calls() {
+    let told = told();
+    let trace = |callers| {
+        let text = finding::text(&Scene { callers, ..scene(&told) }, &told.use_after_free());
+        let (_, trace) = text.split_once("Call Trace:\n").expect("a trace");
+        let (trace, _) = trace.split_once("\n\n").expect("its end");
+        let frames = trace.lines().map(|line| line.split(['(', ' ']).nth(1).expect("a frame").to_owned());
+        frames.collect::<Vec<String>>()
+    };
+    let step = "tasks[1].steps[0].put_net";
+    assert_eq!(trace(0), ["get_net", "get_net_ns_by_id", step]);
+    assert_eq!(trace(1), ["get_net", step, "get_net_ns_by_id"]);
+    assert_eq!(trace(2), [step, "get_net", "get_net_ns_by_id"]);
 }
 
 #[test]

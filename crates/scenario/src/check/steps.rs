@@ -6,6 +6,7 @@ use netns::{SUBSYSTEMS, Subsystem, Uses};
 use super::{ALLOC_KINDS, Checker, Kind};
 use crate::{
     diagnostic::{Diagnostic, list_of, similar},
+    format::interrupt_name,
     source::Seg,
     step::{Action, Barrier},
     values::{OpsRef, Or, errnos},
@@ -54,13 +55,15 @@ impl Checker<'_> {
                 let help = "add `\"until\": COMPLETION` or `\"time\": \"10ms\"`";
                 self.report_key(diagnostic.help(help), "until when?");
             }
-            _ if self.in_softirq && action.needs_process() => {
-                let diagnostic = Diagnostic::new("S034", "a softirq is no process");
-                let help =
-                    "it has no namespaces of its own to leave, and nothing to fork or to open files with";
-                self.report_key(diagnostic.help(help), "needs one");
+            _ => {
+                let interrupt = interrupt_name(self.context).filter(|_| action.needs_process());
+                if let Some(name) = interrupt {
+                    let diagnostic = Diagnostic::new("S034", format!("{name} is no process"));
+                    let help =
+                        "it has no namespaces of its own to leave, and nothing to fork or to open files with";
+                    self.report_key(diagnostic.help(help), "needs one");
+                }
             }
-            _ => {}
         }
     }
     /// Operations must be of a subsystem that has something.

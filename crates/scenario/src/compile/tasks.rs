@@ -5,7 +5,7 @@ use super::user_ns;
 use crate::{
     check::{Checker, MAX_STEPS},
     diagnostic::Diagnostic,
-    format::{ContextText, TaskText},
+    format::{TaskText, interrupt_name},
     scenario::Task,
     source::Seg,
 };
@@ -66,34 +66,35 @@ pub(super) fn tasks(cx: &mut Checker<'_>, copies: Vec<TaskCopy>, cpus: u32) -> V
                     let diagnostic = Diagnostic::new("S033", message).label(declared);
                     cx.within([Seg::Key("cpu")], |cx| cx.report(diagnostic, "no such CPU"));
                 }
-                if task.context == ContextText::Softirq {
-                    check_softirq(cx, &task);
+                if let Some(name) = interrupt_name(task.context.kind()) {
+                    check_interrupt(cx, name, &task);
                 }
                 of_task = user_ns(cx, "user_ns", task.user_ns.as_deref());
             });
         });
         all.push(Task {
             name,
-            softirq: task.context == ContextText::Softirq,
+            context: task.context.kind(),
             cpu: task.cpu.map(|cpu| cpu.u32()),
             uid: task.uid.map_or(0, |uid| uid.u32()),
             user_ns: of_task,
             cap_sys_admin: task.cap_sys_admin,
+            after: task.after.map(|time| time.0 * u64::from(copy.unwrap_or(1))),
             steps: task.steps,
         });
     }
     all
 }
 
-/// A softirq runs on one CPU, for nobody.
-fn check_softirq(cx: &mut Checker<'_>, task: &TaskText) {
+/// An interrupt runs on one CPU, for nobody.
+fn check_interrupt(cx: &mut Checker<'_>, name: &str, task: &TaskText) {
     if task.cpu.is_none() {
-        let diagnostic = Diagnostic::new("S034", "a softirq runs on the CPU that raised it");
+        let diagnostic = Diagnostic::new("S034", format!("{name} runs on one CPU"));
         cx.within([Seg::Key("context")], |cx| cx.report(diagnostic.help("add `\"cpu\": 0`"), "on which?"));
     }
     for (key, is_given) in [("uid", task.uid.is_some()), ("user_ns", task.user_ns.is_some())] {
         if is_given {
-            let diagnostic = Diagnostic::new("S034", format!("a softirq is no process, and has no `{key}`"));
+            let diagnostic = Diagnostic::new("S034", format!("{name} is no process, and has no `{key}`"));
             cx.within([Seg::Key(key)], |cx| cx.report_key(diagnostic, "of whom?"));
         }
     }

@@ -178,7 +178,8 @@ fn cases() -> Vec<(&'static str, String)> {
     {"name": "t", "context": "softirq", "uid": 7},
     {"name": "u", "context": "softirq", "cpu": 0, "steps": [
       {"unshare": {}}, {"rcu_read": {"steps": [
-        {"exit": {}}, {"exit": {"pid": 1}}]}}]}]"#,
+        {"exit": {}}, {"exit": {"pid": 1}}]}}]},
+    {"name": "v", "context": "hardirq", "cap_sys_admin": true, "steps": [{"setns": {"fd": 3}}]}]"#,
             ),
         ),
         ("S035 patch", with("  \"patches\": [\"get_live_net_by_di\"]")),

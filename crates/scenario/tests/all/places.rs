@@ -23,7 +23,7 @@ impl Driver for Watch {
         self.steps.happened(event);
     }
     fn found(&mut self, finding: &Finding) {
-        self.found.push((finding.clone(), self.steps.step_of(finding.by.id)));
+        self.found.push((finding.clone(), self.steps.step_of(finding.by.id).map(|step| step.step)));
     }
 }
 

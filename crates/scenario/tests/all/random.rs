@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::common::{run, source, with};
 
-/// Steps that fit anywhere but in a softirq, on a few names, so that they get in each other's way.
+/// Steps that fit anywhere, on a few names, so that they get in each other's way.
 const STEPS: &[&str] = &[
     r#"{"copy_net_ns": {"as": "a"}}"#,
     r#"{"copy_net_ns": {"as": "b"}}"#,
@@ -106,7 +106,7 @@ fn whatever_steps_do() {
                 "n": {{"init": {}, "exit": {}}}}},
             "setup": {},
             "tasks": [{{"name": "t", "copies": 2, "steps": {}}}, {{"name": "u", "steps": {}}},
-                {{"name": "irq", "context": "softirq", "cpu": 0, "steps": {}}}, {{"name": "all", "steps": {all}}}],
+                {{"name": "irq", "context": {}, "cpu": 0, "steps": {}}}, {{"name": "all", "steps": {all}}}],
             "runs": [{{"seed": {round}, "sweep": {{"alloc": "any"}}}}]"#,
             1 + lcg.below(3),
             if lcg.below(8) == 0 { "false" } else { "true" },
@@ -123,6 +123,7 @@ fn whatever_steps_do() {
             lcg.steps(4),
             lcg.steps(6),
             lcg.steps(6),
+            if lcg.below(2) == 0 { "\"softirq\"" } else { "\"hardirq\"" },
             lcg.steps(3),
         ));
         let text =

@@ -265,7 +265,7 @@ task 1 (init): init_net
 task 1001 (p): exited
 fd 3: init_net
 socket l in net 1 (a): NEWNSID 0
-a = net 1 (a)
+a = net 1
 fd = 3
 l = socket 1000
 "
@@ -417,7 +417,7 @@ fn what_is_freed_says_so_and_completions_have_names() {
     {"complete": {"name": "go"}}, {"wait_for_completion": {"name": "go"}}, {"wait_for_completion": {"name": "go"}}]"#,
     ));
     let happened = run(&scenario, &scenario.runs[0]);
-    assert_eq!(happened.end.bindings.get("a").map(String::as_str), Some("net 1 (a), freed"));
+    assert_eq!(happened.end.bindings.get("a").map(String::as_str), Some("net 1, freed"));
     assert_eq!(happened.findings, ["INFO: task blocked for ever in wait_for_completion: go->done"]);
 }
 

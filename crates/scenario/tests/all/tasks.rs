@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Tasks: copies, softirqs, barriers, delays, work that is held up.
+//! Tasks: copies, interrupts, barriers, delays, work that is held up.
 
 use crate::common::{failures, good, run, with};
 
@@ -26,33 +26,46 @@ fn copies_of_a_task() {
 }
 
 #[test]
-fn softirqs() {
-    let text = |steps: &str, findings: &str| {
-        with(&format!(
-            r#""setup": [{{"copy_net_ns": {{"as": "a"}}}}],
-            "tasks": [{{"name": "rx", "context": "softirq", "cpu": 1, "steps": [{steps}]}},
-                {{"name": "other", "cpu": 1, "steps": [{{"get_net_ns_by_pid": {{"pid": "other", "as": "net"}}}}]}}],
-            "runs": [{{"findings": [{findings}]}}, {{"name": "s", "seed": 1, "findings": [{findings}]}}]"#
-        ))
-    };
-    let put = text(r#"{"put_net": {"net": "a"}}"#, "");
-    assert_eq!(failures(&put), Vec::<String>::new());
-    let scenario = good(&put);
-    let end = run(&scenario, &scenario.runs[0]).end;
-    assert_eq!(end.namespaces.len(), 1);
-    assert_eq!(end.tasks.len(), 2, "a softirq is no process: {:?}", end.tasks);
-    for sleeps in [
-        r#"{"net_mutex_lock": {}}, {"net_mutex_unlock": {}}"#,
-        r#"{"delay": {"time": "1ms"}}"#,
-        r#"{"allocate": {"as": "o"}}"#,
-        r#"{"synchronize_rcu": {}}"#,
-        r#"{"cond_resched": {}}"#,
-        r#"{"barrier": {"name": "b", "tasks": 1}}"#,
-        r#"{"complete": {"name": "c"}}, {"wait_for_completion": {"name": "c"}}"#,
-    ] {
-        assert_eq!(failures(&text(sleeps, "\"sleep-in-atomic\"")), Vec::<String>::new(), "{sleeps}");
+fn interrupts() {
+    for context in ["softirq", "hardirq"] {
+        let text = |steps: &str, findings: &str| {
+            with(&format!(
+                r#""setup": [{{"copy_net_ns": {{"as": "a"}}}}],
+                "tasks": [{{"name": "irq", "context": "{context}", "cpu": 1, "steps": [{steps}]}},
+                    {{"name": "other", "cpu": 1, "steps": [{{"get_net_ns_by_pid": {{"pid": "other", "as": "net"}}}}]}}],
+                "runs": [{{"findings": [{findings}]}}, {{"name": "s", "seed": 1, "findings": [{findings}]}}]"#
+            ))
+        };
+        let put = text(r#"{"put_net": {"net": "a"}}"#, "");
+        assert_eq!(failures(&put), Vec::<String>::new(), "{context}");
+        let scenario = good(&put);
+        let end = run(&scenario, &scenario.runs[0]).end;
+        assert_eq!(end.namespaces.len(), 1);
+        assert_eq!(end.tasks.len(), 2, "a {context} is no process: {:?}", end.tasks);
+        for good in [
+            r#"{"get_net": {"net": "a"}}, {"maybe_get_net": {"net": "a", "as": "b", "expect": "a"}}"#,
+            r#"{"rcu_read": {"steps": [{"touch_net": {"net": "a"}}]}}"#,
+            r#"{"allocate": {"as": "o", "gfp": "atomic"}}, {"kfree_rcu": {"object": "o"}}"#,
+            r#"{"call_rcu": {"steps": [{"touch_net": {"net": "a"}}]}}"#,
+        ] {
+            assert_eq!(failures(&text(good, "")), Vec::<String>::new(), "{context}: {good}");
+        }
+        for sleeps in [
+            r#"{"net_mutex_lock": {}}, {"net_mutex_unlock": {}}"#,
+            r#"{"delay": {"time": "1ms"}}"#,
+            r#"{"allocate": {"as": "o"}}"#,
+            r#"{"synchronize_rcu": {}}"#,
+            r#"{"cond_resched": {}}"#,
+            r#"{"barrier": {"name": "b", "tasks": 1}}"#,
+            r#"{"complete": {"name": "c"}}, {"wait_for_completion": {"name": "c"}}"#,
+        ] {
+            let text = text(sleeps, "\"sleep-in-atomic\"");
+            assert_eq!(failures(&text), Vec::<String>::new(), "{context}: {sleeps}");
+        }
+        let warning = if context == "hardirq" { "\"warning\"" } else { "" };
+        let bh = text(r#"{"peernet2id": {"net": "init_net", "peer": "a"}}"#, warning);
+        assert_eq!(failures(&bh), Vec::<String>::new(), "{context}");
     }
-    assert_eq!(failures(&text(r#"{"allocate": {"as": "o", "gfp": "atomic"}}"#, "")), Vec::<String>::new());
 }
 
 /// Nobody goes on before all have come, whoever comes first; and then all know what the others did.

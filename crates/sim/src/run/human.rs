@@ -42,6 +42,7 @@ pub(crate) fn scene<'a>(
         pids: &report.pids,
         file: &loaded.path,
         step: step.map(|(path, line)| (path.as_str(), *line)),
+        callers: found.step.map_or(0, |step| step.callers),
         is_of_simulator: scenario::is_of_simulator,
     }
 }
@@ -58,12 +59,18 @@ pub(crate) fn run(
 ) -> Result<(), Stop> {
     let paint = out.paint;
     let patched: String = report.patches.iter().map(|patch| format!(" + {patch}")).collect();
-    let head = match report.name.as_str() {
+    let full = match report.name.as_str() {
         "v4.11" if patched.is_empty() => "=== v4.11 ".to_owned(),
         name => format!("=== {name}: v4.11{patched} "),
     };
+    let is_long = full.chars().count() > WIDTH;
+    let count = report.patches.len();
+    let head = if is_long { format!("=== {}: v4.11 + {count} patches ", report.name) } else { full };
     let rule = "=".repeat(WIDTH.saturating_sub(head.chars().count()).max(3));
     out.line(&paint.heading(&format!("{head}{rule}")))?;
+    if is_long {
+        out.line(&wrap(&report.patches.join(", "), WIDTH))?;
+    }
     out.line("")?;
     out.text(&timeline.render(lab.bus(), TIMELINE_WIDTH, paint))?;
     out.line("")?;
@@ -89,7 +96,7 @@ pub(crate) fn run(
 fn findings(loaded: &Loaded, lab: &Lab, report: &RunReport, out: &mut Out) -> Result<(), Stop> {
     let mut before = "";
     for (index, found) in report.findings.iter().enumerate() {
-        let step = found.step.map(|step| lab.scenario().place(step));
+        let step = found.step.map(|step| lab.scenario().place(step.step));
         let scene = scene(lab, report, loaded, found, step.as_ref());
         let mut earlier = report.findings[..index].iter().map(|earlier| &earlier.finding);
         if earlier.any(|earlier| finding::is_of_same_object(earlier, &found.finding)) {
@@ -110,10 +117,11 @@ fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<
     };
     let is_expected = report.judged && verdict.code == Code::Clean && !findings.is_empty();
     out.line(&format!(
-        "{} {} after {} steps{findings}{}, {}, hash {:016x}",
+        "{} {} after {} steps{}{findings}{}, {}, hash {:016x}",
         word(verdict.code, out.paint),
         verdict.outcome,
         report.steps,
+        report.time.map(|time| format!(" and {}", milliseconds(time))).unwrap_or_default(),
         if is_expected { " as expected" } else { "" },
         decider(&report.decider),
         report.hash,
@@ -131,6 +139,11 @@ fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<
     }
     out.line(&format!("       {}", out.paint.faint(&verdict.replay)))?;
     out.line("")
+}
+
+/// Virtual time.
+fn milliseconds(time: u64) -> String {
+    format!("{}.{:03} ms", time / 1_000_000, time / 1000 % 1000)
 }
 
 /// Wrapped, and moved to the right.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What `sim` says of the format: lists, the schema, new scenarios, completions.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use crate::common::{sim, temporary};
+use crate::common::{scenarios, sim, temporary};
 
 fn good(arguments: &[&str]) -> String {
     let called = sim(arguments);
@@ -34,6 +34,34 @@ fn lists_have_a_line_for_each_word() {
     }
     assert_eq!(good(&["list"]), good(&["list", "scenarios", "scenarios"]));
     assert_eq!(sim(&["list", "nonsense"]).code, Some(2));
+}
+
+/// No word is left out, and none is listed that does not exist.
+#[test]
+fn lists_are_whole() {
+    let codes = scenario::CODES.iter().chain(report::finding::EXPLANATIONS);
+    let files = scenarios().into_iter().filter_map(|path| {
+        let stem = Path::new(&path).file_stem()?.to_str()?;
+        Some(stem.to_owned())
+    });
+    let expected: [(&str, Vec<String>); 7] = [
+        ("ops", scenario::operations().iter().map(|operation| operation.name.to_owned()).collect()),
+        ("events", scenario::EVENTS.iter().map(|(form, _)| first_word(form)).collect()),
+        ("functions", scenario::FUNCTIONS.iter().map(|name| (*name).to_owned()).collect()),
+        ("codes", codes.map(|(code, _)| (*code).to_owned()).collect()),
+        ("patches", scenario::patches().map(|(name, _)| name.to_owned()).collect()),
+        ("subsystems", scenario::subsystems().map(|(name, _)| name.to_owned()).collect()),
+        ("scenarios", files.collect()),
+    ];
+    for (what, words) in expected {
+        let listed: Vec<String> = good(&["list", what]).lines().map(first_word).collect();
+        assert_eq!(listed, words, "{what}");
+        assert!(words.len() > 3, "{what}");
+    }
+}
+
+fn first_word(line: &str) -> String {
+    line.split(' ').next().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -70,8 +98,15 @@ fn a_name_may_be_anything_that_names_a_file() {
 
 #[test]
 fn shells_complete_the_commands() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+    for (shell, own) in [
+        ("bash", "complete -F _sim "),
+        ("zsh", "#compdef sim"),
+        ("fish", "complete -c sim "),
+        ("elvish", "edit:completion:arg-completer[sim]"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
         let script = good(&["completions", shell]);
+        assert!(script.contains(own), "{shell}: {script}");
         for word in ["oracle", "coverage", "template", "schedule"] {
             assert!(script.contains(word), "{shell} knows nothing of {word}");
         }

@@ -4,8 +4,13 @@
 use lab::oracle::{Verdict, judge, observe, run_file};
 use serde_json::Value;
 
-const HANDWRITTEN: &str = include_str!("recordings/v4.11-handwritten.jsonl");
-const RANDOM: &str = include_str!("recordings/v4.11-random.jsonl");
+use crate::leaves::leaves;
+
+const HANDWRITTEN: &str = include_str!("../recordings/v4.11-handwritten.jsonl");
+const RANDOM: &str = include_str!("../recordings/v4.11-random.jsonl");
+
+/// Tree nodes are not modelled.
+const NOT_COMPARED: [&str; 1] = ["node"];
 
 /// The numbers of sequences that agree and that are skipped.
 fn verdicts(text: &str) -> (usize, usize) {
@@ -31,23 +36,6 @@ fn random_sequences() {
     assert_eq!(verdicts(RANDOM), (265, 45));
 }
 
-/// The scalars of a value, with their paths, as far as they are compared.
-fn leaves(value: &Value, path: &str, into: &mut Vec<String>) {
-    match value {
-        Value::Array(values) => {
-            for (i, value) in values.iter().enumerate() {
-                leaves(value, &format!("{path}/{i}"), into);
-            }
-        }
-        Value::Object(fields) => {
-            for (key, value) in fields.iter().filter(|(key, _)| *key != "node") {
-                leaves(value, &format!("{path}/{key}"), into);
-            }
-        }
-        _ => into.push(path.to_owned()),
-    }
-}
-
 fn corrupt(value: &mut Value) {
     *value = match value.take() {
         Value::Null => Value::from(0),
@@ -70,8 +58,7 @@ fn every_corruption_is_noticed() {
             continue; // one that is skipped
         }
         for part in ["results", "events", "states"] {
-            let mut paths = Vec::new();
-            leaves(&recording[part], &format!("/{part}"), &mut paths);
+            let mut paths = leaves(&recording[part], &format!("/{part}"), &NOT_COMPARED);
             // Where a state was taken is no value of it; of an endless loop, only the first events are compared.
             paths.retain(|path| !path.ends_with("/after"));
             if paths.is_empty() {

@@ -6,9 +6,14 @@ use lab::oracle::{
 };
 use serde_json::{Value, json};
 
-const RECORDED: &str = include_str!("recordings/real-kernel-nsid.json");
+use crate::leaves::leaves;
+
+const RECORDED: &str = include_str!("../recordings/real-kernel-nsid.json");
 
 const PROFILES: [Profile; 2] = [Profile::V4_11, Profile::V6_18];
+
+/// The bytes say the same as what is decoded; times are not compared.
+const NOT_COMPARED: [&str; 4] = ["decoded", "waited_ms", "note", "request_hex"];
 
 /// What needs network devices.
 const SKIPPED: [&str; 4] = ["e33", "e34", "e35", "e46"];
@@ -51,25 +56,6 @@ fn the_kernels_differ() {
     assert_eq!(same, ["e09", "e20", "e36", "e41", "e42"]);
 }
 
-/// The paths of all values that the kernel is to reproduce.
-fn leaves(value: &Value, path: &str, into: &mut Vec<String>) {
-    match value {
-        Value::Array(values) => {
-            for (i, value) in values.iter().enumerate() {
-                leaves(value, &format!("{path}/{i}"), into);
-            }
-        }
-        Value::Object(fields) => {
-            // The bytes say the same as what is decoded; times are not compared.
-            let ignored = |key: &str| matches!(key, "decoded" | "waited_ms" | "note" | "request_hex");
-            for (key, value) in fields.iter().filter(|(key, _)| !ignored(key)) {
-                leaves(value, &format!("{path}/{}", key.replace('/', "~1")), into);
-            }
-        }
-        _ => into.push(path.to_owned()),
-    }
-}
-
 /// The results of every step: what is not an operation's input.
 fn results(experiment: &Value) -> Vec<String> {
     const RESULTS: [&str; 17] = [
@@ -95,7 +81,7 @@ fn results(experiment: &Value) -> Vec<String> {
     for (i, step) in experiment["steps"].as_array().expect("steps").iter().enumerate() {
         for (key, value) in step.as_object().expect("a step").iter() {
             if RESULTS.contains(&key.as_str()) || key.starts_with("ids_are_0_to_") {
-                leaves(value, &format!("/steps/{i}/{key}"), &mut paths);
+                paths.extend(leaves(value, &format!("/steps/{i}/{key}"), &NOT_COMPARED));
             }
         }
     }
