@@ -19,8 +19,8 @@ fn main() {
     let checks = if word(1, "all") == "none" { Checks::NONE } else { Checks::ALL };
     let runs: u64 = word(2, "10000").parse().expect("a number of runs");
     let mut sim = match word(0, "race").as_str() {
-        "few" => bench::machine_of(4),
-        "many" => bench::machine_of(1024),
+        "few" | "short-few" => bench::machine_of(4),
+        "many" | "short-many" => bench::machine_of(1024),
         _ => bench::machine(checks),
     };
     let (start, mut steps) = (std::time::Instant::now(), 0);
@@ -30,6 +30,10 @@ fn main() {
             "long" => bench::run(&mut sim, seed, |bus| bench::long_tasks(bus, 10_000)),
             "few" => bench::run(&mut sim, seed, |bus| bench::short_tasks(bus, 8, 2500)),
             "many" => bench::run(&mut sim, seed, |bus| bench::short_tasks(bus, 10_000, 2)),
+            "short-few" => bench::run(&mut sim, seed, |bus| bench::tasks_that_come_and_go(bus, 8, 8)),
+            "short-many" => {
+                bench::run(&mut sim, seed, |bus| bench::tasks_that_come_and_go(bus, 10_000, 1000))
+            }
             "churn" => bench::run(&mut sim, seed, |bus| bench::churn(bus, 10_000)),
             "mass" => bench::run(&mut sim, seed, |bus| bench::mass(bus, 10_000)),
             _ => bench::run(&mut sim, seed, bench::lookup_races_with_put),

@@ -111,6 +111,31 @@ pub async fn short_tasks(bus: Rc<Bus>, n: usize, times: usize) {
     }
 }
 
+/// `n` tasks as in [`short_tasks`], of which `live` are there at a time: each makes its successor when it ends.
+pub async fn tasks_that_come_and_go(bus: Rc<Bus>, n: usize, live: usize) {
+    let k = Kernel::new(&bus);
+    for _ in 0..live {
+        one_after_the_other(k.clone(), n / live);
+    }
+}
+
+fn one_after_the_other(k: Rc<Kernel>, left: usize) {
+    let k_ = k.clone();
+    k.spawn("task", None, async move {
+        let own: OwnPtr = k_.kzalloc("own", Gfp::Kernel).await.expect("memory");
+        for _ in 0..2 {
+            own.count().inc(&k_).await;
+            own.lock().lock(&k_).await;
+            own.lock().unlock(&k_).await;
+            own.count().dec_and_test(&k_).await;
+        }
+        k_.kfree(kernel::Pointer::addr(own));
+        if left > 1 {
+            one_after_the_other(k_.clone(), left - 1);
+        }
+    });
+}
+
 /// Runs one seed of a workload; how many operations it took.
 ///
 /// # Panics
