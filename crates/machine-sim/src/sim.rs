@@ -299,10 +299,15 @@ impl Sim {
                     self.plain_access(task, addr, Kind::Write, loc);
                     self.note(task, What::Effect(Effect::Write(addr, value)), loc, driver);
                 }
-                effect => {
-                    self.apply(task, effect, loc);
-                    self.note(task, What::Effect(effect), loc, driver);
+                Effect::Unlock(addr, how) => {
+                    self.unlock(task, addr, how, loc);
+                    self.note(task, What::Effect(Effect::Unlock(addr, how)), loc, driver);
                 }
+                Effect::Alloc(addr) => {
+                    self.alloc(task, addr, loc);
+                    self.note(task, What::Effect(Effect::Alloc(addr)), loc, driver);
+                }
+                effect => self.apply_rarer(task, effect, loc, driver),
             }
             if self.over.is_some() {
                 break;
@@ -311,11 +316,16 @@ impl Sim {
         self.said.clear();
     }
 
+    /// Not inlined: the frequent ones are applied in fewer instructions where these are not.
+    #[inline(never)]
+    fn apply_rarer<D: Driver + ?Sized>(&mut self, task: usize, effect: Effect, loc: Loc, driver: &mut D) {
+        self.apply(task, effect, loc);
+        self.note(task, What::Effect(effect), loc, driver);
+    }
+
     fn apply(&mut self, task: usize, effect: Effect, loc: Loc) {
         match effect {
-            Effect::Alloc(addr) => self.alloc(task, addr, loc),
             Effect::Free(addr) => self.free(task, addr, loc),
-            Effect::Unlock(addr, how) => self.unlock(task, addr, how, loc),
             Effect::Complete(addr) => self.complete(task, addr, loc),
             Effect::RcuReadUnlock => {
                 if !self.rcu_read_unlock(task) {
@@ -336,7 +346,9 @@ impl Sim {
             }
             Effect::Warn(what) => self.found(task, Bug::Warning { what }, loc),
             Effect::AllocFailed(_) | Effect::Trace(..) => {}
-            Effect::Read(_) | Effect::Write(..) | Effect::Enter(..) | Effect::Leave(_) => {} // see apply_all()
+            // See apply_all().
+            Effect::Read(_) | Effect::Write(..) | Effect::Enter(..) | Effect::Leave(_) => {}
+            Effect::Alloc(_) | Effect::Unlock(..) => {}
         }
     }
 
