@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use machine::{Addr, BadPointer, Bug, Cell, Fault, Kind, Loc, Order, Place, Update};
 
 use crate::{
-    clock::Row,
+    clock::{Clock, Row},
     shadow::{Accesses, Mark, Shadow},
     sim::Sim,
 };
@@ -212,7 +212,7 @@ impl Sim {
     fn note_use(&mut self, spot: Spot, clock: Row, mark: Mark) {
         let object = &mut self.objects[spot.slot()];
         if !object.is_static {
-            object.uses.add(mark, self.clocks.of(clock), &mut self.shared);
+            object.uses.add(mark, self.clocks.at(clock, mark.at), &mut self.shared);
         }
     }
 
@@ -315,14 +315,15 @@ impl Sim {
         self.note_use(spot, clock, mark);
         let Some(cell) = spot.cell() else { return };
         let CellState { plain, marked, .. } = self.cells[cell];
-        if self.may_race(plain, kind, clock) || !is_marked && self.may_race(marked, kind, clock) {
+        let own = self.clocks.at(clock, mark.at);
+        if self.may_race(plain, kind, own) || !is_marked && self.may_race(marked, kind, own) {
             self.look_for_race(task, addr, cell, kind, is_marked, loc);
         }
         let mine = if is_marked { marked } else { plain };
         if mine == 0 {
             return self.add_shadow(cell, is_marked, Shadow::of_first(kind, mark));
         }
-        let (mine, own) = (&mut self.shadows[mine as usize], self.clocks.of(clock));
+        let (mine, own) = (&mut self.shadows[mine as usize], self.clocks.at(clock, mark.at));
         match (kind, is_marked) {
             (Kind::Read, _) => mine.read(mark, own, &mut self.shared),
             (_, false) => mine.write(mark, &mut self.shared),
@@ -331,8 +332,8 @@ impl Sim {
     }
 
     #[inline(always)]
-    fn may_race(&self, shadow: u32, kind: Kind, clock: Row) -> bool {
-        shadow != 0 && self.shadows[shadow as usize].may_conflict(kind, self.clocks.of(clock))
+    fn may_race(&self, shadow: u32, kind: Kind, own: Clock<'_>) -> bool {
+        shadow != 0 && self.shadows[shadow as usize].may_conflict(kind, own)
     }
 
     #[cold]
