@@ -230,8 +230,18 @@ impl Sim {
         self.found(task, bug, loc);
     }
 
-    #[inline]
-    pub(crate) fn plain_access(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) {
+    /// An unmarked read.
+    #[inline(never)]
+    pub(crate) fn plain_read(&mut self, task: usize, addr: Addr, loc: Loc) {
+        self.plain_access(task, addr, Kind::Read, loc);
+    }
+    /// An unmarked write.
+    #[inline(never)]
+    pub(crate) fn plain_write(&mut self, task: usize, addr: Addr, loc: Loc) {
+        self.plain_access(task, addr, Kind::Write, loc);
+    }
+    #[inline(always)]
+    fn plain_access(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) {
         if let Some(spot) = self.follow(task, addr, kind, loc)
             && self.config.checks.kcsan
         {
@@ -243,7 +253,7 @@ impl Sim {
         let kind = if update == Update::Read { Kind::Read } else { Kind::Write };
         let spot = self.follow(task, addr, kind, loc)?;
         if self.config.checks.kcsan {
-            self.check_race(task, addr, spot, kind, false, loc);
+            self.check_rarer_race(task, addr, spot, kind, false, loc);
         }
         Some(self.change(spot, update))
     }
@@ -276,7 +286,7 @@ impl Sim {
             self.syncs[sync].released.acquire(&mut self.clocks, own);
         }
         // After what was acquired, and before what is released: the access itself is passed on.
-        self.check_race(task, addr, spot, kind, true, loc);
+        self.check_rarer_race(task, addr, spot, kind, true, loc);
         // Nothing was ever passed on, and nothing is: no need for a table entry.
         if changed
             && (order.releases() || self.known_sync(spot).is_some())
@@ -308,8 +318,21 @@ impl Sim {
         })
     }
 
+    #[inline(never)]
+    fn check_rarer_race(
+        &mut self,
+        task: usize,
+        addr: Addr,
+        spot: Spot,
+        kind: Kind,
+        is_marked: bool,
+        loc: Loc,
+    ) {
+        self.check_race(task, addr, spot, kind, is_marked, loc);
+    }
+
     /// KCSAN: two accesses race if one is a write, one is unmarked, and nothing orders them.
-    #[inline]
+    #[inline(always)]
     fn check_race(&mut self, task: usize, addr: Addr, spot: Spot, kind: Kind, is_marked: bool, loc: Loc) {
         let (clock, mark) = (self.tasks[task].clock, self.mark(task, loc));
         self.note_use(spot, clock, mark);

@@ -9,7 +9,7 @@ use std::{
 
 use machine::{
     Access, Addr, Announced, Bug, Bus, Choice, ContextKind, Current, Driver, Effect, Event, Fault, Finding,
-    Frame, Kind, Loc, NewTask, Op, Said, Symbol, TaskId, TraceHash, What,
+    Frame, Loc, NewTask, Op, Said, Symbol, TaskId, TraceHash, What,
 };
 
 use crate::{
@@ -292,11 +292,11 @@ impl Sim {
                     self.note_event(task, What::Effect(Effect::Leave(n)), loc, driver);
                 }
                 Effect::Read(addr) => {
-                    self.plain_access(task, addr, Kind::Read, loc);
+                    self.plain_read(task, addr, loc);
                     self.note(task, What::Effect(Effect::Read(addr)), loc, driver);
                 }
                 Effect::Write(addr, value) => {
-                    self.plain_access(task, addr, Kind::Write, loc);
+                    self.plain_write(task, addr, loc);
                     self.note(task, What::Effect(Effect::Write(addr, value)), loc, driver);
                 }
                 Effect::Unlock(addr, how) => {
