@@ -31,7 +31,7 @@ fn main() {
             "few" => bench::run(&mut sim, seed, |bus| bench::short_tasks(bus, 8, 2500)),
             "many" => bench::run(&mut sim, seed, |bus| bench::short_tasks(bus, 10_000, 2)),
             "churn" => bench::run(&mut sim, seed, |bus| bench::churn(bus, 10_000)),
-            "mass" => bench::run(&mut sim, seed, |bus| bench::mass(bus, 10_000)),
+            "mass" => bench::run(&mut sim, seed, |bus| bench::mass(bus, 2_000)),
             _ => bench::run(&mut sim, seed, bench::lookup_races_with_put),
         };
     }

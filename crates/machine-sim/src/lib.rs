@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod cpu;
 mod driver;
+mod kcsan;
 mod locks;
 mod memory;
 mod rcu;

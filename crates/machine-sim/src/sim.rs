@@ -16,8 +16,9 @@ use crate::{
     clock::{Clocks, Epoch},
     config::{Config, Limit, Outcome},
     cpu::Cpus,
+    kcsan::CellState,
     locks::Sync,
-    memory::{CellState, Object, Spot},
+    memory::{Object, Spot},
     rcu::Rcu,
     shadow::{Mark, Shadow, Shared},
     tasks::Task,
@@ -145,7 +146,8 @@ impl Sim {
     /// Forgets the last execution.
     fn reset(&mut self) {
         self.futures.0.clear(); // first: tasks may speak when dropped
-        self.bus.reset(self.config.slab, self.config.max_cells, self.config.points);
+        let max_cells = self.config.max_cells.min(Spot::MAX_CELLS);
+        self.bus.reset(self.config.slab, max_cells, self.config.points);
         self.tasks.clear();
         self.announced.clear();
         for stack in &mut self.stacks {

@@ -218,10 +218,6 @@ impl Memory {
     pub fn slots(&self) -> usize {
         self.objects.len()
     }
-    /// How many cells were ever used.
-    pub fn cells(&self) -> usize {
-        self.values.len()
-    }
     /// The value of a cell. Behind an object's end lies nothing that the model knows: 0.
     #[inline]
     pub fn value(&self, place: Place) -> i64 {
