@@ -255,9 +255,14 @@ mod tests {
 
     #[test]
     fn order_and_place_agree() {
+        order_and_place_agree_below(60); // one word
+        order_and_place_agree_below(20_000);
+    }
+
+    fn order_and_place_agree_below(end: usize) {
         let (mut a, mut b) = (TaskSet::default(), TaskSet::default());
         let mut n = 1;
-        while n < 20_000 {
+        while n < end {
             (if n % 3 == 0 { &mut b } else { &mut a }).set(n, true);
             n += 1 + n / 7;
         }
