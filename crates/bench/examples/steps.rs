@@ -35,7 +35,7 @@ fn main() {
                 bench::run(&mut sim, seed, |bus| bench::tasks_that_come_and_go(bus, 10_000, 1000))
             }
             "churn" => bench::run(&mut sim, seed, |bus| bench::churn(bus, 10_000)),
-            "mass" => bench::run(&mut sim, seed, |bus| bench::mass(bus, 10_000)),
+            "mass" => bench::run(&mut sim, seed, |bus| bench::mass(bus, 2_000)),
             _ => bench::run(&mut sim, seed, bench::lookup_races_with_put),
         };
     }

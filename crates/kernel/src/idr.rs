@@ -75,6 +75,7 @@ impl Idr {
     }
     /// `idr_find()`
     #[track_caller]
+    #[inline]
     pub fn find(self, k: &Kernel, id: i32) -> impl Future<Output = Option<Addr>> {
         let number = k.bus.read(self.0).value();
         AtOnce(number.map(|number| {
@@ -94,6 +95,7 @@ impl Idr {
     /// One step of `idr_for_each()`: the first entry whose id is at least `from`. Ascending; entries may be added
     /// and removed meanwhile.
     #[track_caller]
+    #[inline]
     pub fn next(self, k: &Kernel, from: i32) -> impl Future<Output = Option<(i32, Addr)>> {
         let number = k.bus.read(self.0).value();
         AtOnce(number.map(|number| {

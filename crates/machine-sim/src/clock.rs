@@ -137,6 +137,11 @@ impl Clocks {
     pub(crate) fn of(&self, row: Row) -> Clock<'_> {
         Clock { clocks: self, row, now: self.now(row) }
     }
+    /// The same, for who knows its present.
+    #[inline]
+    pub(crate) fn at(&self, row: Row, now: Epoch) -> Clock<'_> {
+        Clock { clocks: self, row, now }
+    }
     /// The present of the task whose clock this is.
     #[inline]
     pub(crate) fn now(&self, row: Row) -> Epoch {

@@ -9,6 +9,7 @@ mod config;
 mod cpu;
 mod dispatch;
 mod driver;
+mod kcsan;
 mod locks;
 mod memory;
 mod rcu;

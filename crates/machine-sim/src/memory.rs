@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! KASAN and KCSAN: what an access to simulated memory means.
+//! KASAN: what an access to simulated memory means.
 
 use std::num::NonZeroU32;
 
 use machine::{Addr, BadPointer, Bug, Cell, Fault, Kind, Loc, Order, Place, Update};
 
 use crate::{
-    clock::Row,
-    shadow::{Accesses, Mark, Shadow},
+    kcsan::CellState,
+    shadow::{Accesses, Mark},
     sim::Sim,
 };
 
@@ -28,16 +28,6 @@ pub(crate) struct Object {
     pub(crate) is_static: bool,
 }
 
-/// What the machine knows of a cell: places in its tables, 0 for none.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct CellState {
-    /// Unmarked accesses.
-    plain: u32,
-    /// Marked ones.
-    marked: u32,
-    pub(crate) sync: u32,
-}
-
 /// Where a pointer that can be followed leads, in one word, which stays in a register.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spot {
@@ -49,6 +39,8 @@ pub(crate) struct Spot {
 
 impl Spot {
     const BEHIND: u32 = u32::MAX;
+    /// Cells that can be told apart: 32 GiB of simulated memory.
+    pub(crate) const MAX_CELLS: usize = Spot::BEHIND as usize;
 
     #[inline]
     fn new(slot: usize, cell: Option<usize>) -> Option<Self> {
@@ -56,7 +48,7 @@ impl Spot {
         NonZeroU32::new(slot as u32).map(|slot| Spot { slot, cell })
     }
     #[inline]
-    fn slot(self) -> usize {
+    pub(crate) fn slot(self) -> usize {
         self.slot.get() as usize
     }
     /// The cell among all cells; none behind an object.
@@ -98,17 +90,6 @@ impl Sim {
             cells.for_each(|cell| self.forget_cell(cell)); // the object that had this place before
         } else {
             self.cells.resize(cells.end, CellState::default());
-        }
-    }
-
-    fn forget_cell(&mut self, cell: usize) {
-        let Some(old) = self.cells.get_mut(cell).map(std::mem::take) else { return };
-        for shadow in [old.plain, old.marked].into_iter().filter(|shadow| *shadow != 0) {
-            self.shadows[shadow as usize].give_back(&mut self.shared);
-            self.free_shadows.push(shadow);
-        }
-        if old.sync != 0 {
-            self.give_back_sync(old.sync);
         }
     }
 
@@ -207,15 +188,6 @@ impl Sim {
         }
     }
 
-    /// A use of an object is a read of it as a whole, which its free must be ordered after.
-    #[inline(always)]
-    fn note_use(&mut self, spot: Spot, clock: Row, mark: Mark) {
-        let object = &mut self.objects[spot.slot()];
-        if !object.is_static {
-            object.uses.add(mark, self.clocks.of(clock), &mut self.shared);
-        }
-    }
-
     #[cold]
     fn found_bad_use(&mut self, task: usize, addr: Addr, place: Place, kind: Kind, loc: Loc) {
         let cell = self.cell(addr);
@@ -230,8 +202,18 @@ impl Sim {
         self.found(task, bug, loc);
     }
 
-    #[inline]
-    pub(crate) fn plain_access(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) {
+    /// An unmarked read.
+    #[inline(never)]
+    pub(crate) fn plain_read(&mut self, task: usize, addr: Addr, loc: Loc) {
+        self.plain_access(task, addr, Kind::Read, loc);
+    }
+    /// An unmarked write.
+    #[inline(never)]
+    pub(crate) fn plain_write(&mut self, task: usize, addr: Addr, loc: Loc) {
+        self.plain_access(task, addr, Kind::Write, loc);
+    }
+    #[inline(always)]
+    fn plain_access(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) {
         if let Some(spot) = self.follow(task, addr, kind, loc)
             && self.config.checks.kcsan
         {
@@ -243,7 +225,7 @@ impl Sim {
         let kind = if update == Update::Read { Kind::Read } else { Kind::Write };
         let spot = self.follow(task, addr, kind, loc)?;
         if self.config.checks.kcsan {
-            self.check_race(task, addr, spot, kind, false, loc);
+            self.check_rarer_race(task, addr, spot, kind, false, loc);
         }
         Some(self.change(spot, update))
     }
@@ -276,7 +258,7 @@ impl Sim {
             self.syncs[sync].released.acquire(&mut self.clocks, own);
         }
         // After what was acquired, and before what is released: the access itself is passed on.
-        self.check_race(task, addr, spot, kind, true, loc);
+        self.check_rarer_race(task, addr, spot, kind, true, loc);
         // Nothing was ever passed on, and nothing is: no need for a table entry.
         if changed
             && (order.releases() || self.known_sync(spot).is_some())
@@ -306,63 +288,6 @@ impl Sim {
             }
             old
         })
-    }
-
-    /// KCSAN: two accesses race if one is a write, one is unmarked, and nothing orders them.
-    #[inline]
-    fn check_race(&mut self, task: usize, addr: Addr, spot: Spot, kind: Kind, is_marked: bool, loc: Loc) {
-        let (clock, mark) = (self.tasks[task].clock, self.mark(task, loc));
-        self.note_use(spot, clock, mark);
-        let Some(cell) = spot.cell() else { return };
-        let CellState { plain, marked, .. } = self.cells[cell];
-        if self.may_race(plain, kind, clock) || !is_marked && self.may_race(marked, kind, clock) {
-            self.look_for_race(task, addr, cell, kind, is_marked, loc);
-        }
-        let mine = if is_marked { marked } else { plain };
-        if mine == 0 {
-            return self.add_shadow(cell, is_marked, Shadow::of_first(kind, mark));
-        }
-        let (mine, own) = (&mut self.shadows[mine as usize], self.clocks.of(clock));
-        match (kind, is_marked) {
-            (Kind::Read, _) => mine.read(mark, own, &mut self.shared),
-            (_, false) => mine.write(mark, &mut self.shared),
-            (_, true) => mine.write_marked(mark, own, &mut self.shared),
-        }
-    }
-
-    #[inline(always)]
-    fn may_race(&self, shadow: u32, kind: Kind, clock: Row) -> bool {
-        shadow != 0 && self.shadows[shadow as usize].may_conflict(kind, self.clocks.of(clock))
-    }
-
-    #[cold]
-    fn look_for_race(&mut self, task: usize, addr: Addr, cell: usize, kind: Kind, is_marked: bool, loc: Loc) {
-        let CellState { plain, marked, .. } = self.cells[cell];
-        let own = self.clocks.of(self.tasks[task].clock);
-        let conflict = |shadow: u32| self.shadows[shadow as usize].conflict(kind, own, &self.shared);
-        let unmarked = conflict(plain);
-        let earlier = unmarked.or_else(|| if is_marked { None } else { conflict(marked) });
-        let Some((earlier, earlier_kind)) = earlier else { return };
-        let (cell, earlier) = (self.cell(addr), self.access_of(earlier));
-        let earlier_marked = unmarked.is_none();
-        let bug = Bug::DataRace { cell, kind, marked: is_marked, earlier, earlier_kind, earlier_marked };
-        self.found(task, bug, loc);
-    }
-
-    #[inline(always)]
-    fn add_shadow(&mut self, cell: usize, is_marked: bool, shadow: Shadow) {
-        let index = match self.free_shadows.pop() {
-            Some(index) => {
-                self.shadows[index as usize] = shadow;
-                index
-            }
-            None => {
-                self.shadows.push(shadow);
-                (self.shadows.len() - 1) as u32
-            }
-        };
-        let state = &mut self.cells[cell];
-        *(if is_marked { &mut state.marked } else { &mut state.plain }) = index;
     }
 
     /// A memory cell, in words.

@@ -183,3 +183,27 @@ impl Shadow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clocks;
+
+    /// Few and many: they are searched in different ways.
+    #[test]
+    fn unordered_accesses_are_kept_once_a_task_and_in_their_order() {
+        let (mut clocks, mut shared, mut accesses) = (Clocks::default(), Shared::default(), Accesses::NONE);
+        clocks.widen(19);
+        let rows: Vec<_> = (0..20).map(|_| clocks.new_row()).collect();
+        for task in (0..20).map(|n| n * 7 % 20).chain(0..20) {
+            clocks.tick(rows[task], task);
+            let own = clocks.of(rows[task]);
+            accesses.add(Mark { at: own.now, ..Accesses::NONE.0 }, own, &mut shared);
+        }
+        let row = accesses.row().expect("many");
+        let kept: Vec<_> =
+            shared.rows[row as usize].iter().map(|mark| (mark.at.task, mark.at.time)).collect();
+        assert_eq!(kept, (0..20).map(|task| (task, 2)).collect::<Vec<_>>());
+        assert_eq!(accesses.unordered(clocks.of(rows[0]), &shared).map(|mark| mark.at.task), Some(1));
+    }
+}

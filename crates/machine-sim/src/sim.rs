@@ -9,15 +9,16 @@ use std::{
 
 use machine::{
     Access, Addr, Announced, Bug, Bus, Choice, ContextKind, Current, Driver, Effect, Event, Fault, Finding,
-    Frame, Kind, Loc, NewTask, Op, Said, Section, Symbol, TaskId, TraceHash, What,
+    Frame, Loc, NewTask, Op, Said, Section, Symbol, TaskId, TraceHash, What,
 };
 
 use crate::{
     clock::{Clocks, Epoch},
     config::{Config, Limit, Outcome},
     cpu::Cpus,
+    kcsan::CellState,
     locks::Sync,
-    memory::{CellState, Object, Spot},
+    memory::{Object, Spot},
     rcu::Rcu,
     shadow::{Mark, Shadow, Shared},
     tasks::Task,
@@ -155,7 +156,8 @@ impl Sim {
     /// Forgets the last execution.
     fn reset(&mut self) {
         self.futures.0.clear(); // first: tasks may speak when dropped
-        self.bus.reset(self.config.slab, self.config.max_cells, self.config.points);
+        let max_cells = self.config.max_cells.min(Spot::MAX_CELLS);
+        self.bus.reset(self.config.slab, max_cells, self.config.points);
         self.tasks.clear();
         self.announced.clear();
         for stack in &mut self.stacks {
@@ -314,17 +316,22 @@ impl Sim {
                     self.note_event(task, What::Effect(Effect::Leave(n)), loc, driver);
                 }
                 Effect::Read(addr) => {
-                    self.plain_access(task, addr, Kind::Read, loc);
+                    self.plain_read(task, addr, loc);
                     self.note(task, What::Effect(Effect::Read(addr)), loc, driver);
                 }
                 Effect::Write(addr, value) => {
-                    self.plain_access(task, addr, Kind::Write, loc);
+                    self.plain_write(task, addr, loc);
                     self.note(task, What::Effect(Effect::Write(addr, value)), loc, driver);
                 }
-                effect => {
-                    self.apply(task, effect, loc);
-                    self.note(task, What::Effect(effect), loc, driver);
+                Effect::Unlock(addr, how) => {
+                    self.unlock(task, addr, how, loc);
+                    self.note(task, What::Effect(Effect::Unlock(addr, how)), loc, driver);
                 }
+                Effect::Alloc(addr) => {
+                    self.alloc(task, addr, loc);
+                    self.note(task, What::Effect(Effect::Alloc(addr)), loc, driver);
+                }
+                effect => self.apply_rarer(task, effect, loc, driver),
             }
             if self.over.is_some() {
                 break;
@@ -333,11 +340,16 @@ impl Sim {
         self.said.clear();
     }
 
+    /// Not inlined: the frequent ones are applied in fewer instructions where these are not.
+    #[inline(never)]
+    fn apply_rarer<D: Driver + ?Sized>(&mut self, task: usize, effect: Effect, loc: Loc, driver: &mut D) {
+        self.apply(task, effect, loc);
+        self.note(task, What::Effect(effect), loc, driver);
+    }
+
     fn apply(&mut self, task: usize, effect: Effect, loc: Loc) {
         match effect {
-            Effect::Alloc(addr) => self.alloc(task, addr, loc),
             Effect::Free(addr) => self.free(task, addr, loc),
-            Effect::Unlock(addr, how) => self.unlock(task, addr, how, loc),
             Effect::Complete(addr) => self.complete(task, addr, loc),
             Effect::RcuReadUnlock => {
                 if !self.rcu_read_unlock(task) {
@@ -368,7 +380,9 @@ impl Sim {
             }
             Effect::Warn(what) => self.found(task, Bug::Warning { what }, loc),
             Effect::AllocFailed(_) | Effect::Trace(..) => {}
-            Effect::Read(_) | Effect::Write(..) | Effect::Enter(..) | Effect::Leave(_) => {} // see apply_all()
+            // See apply_all().
+            Effect::Read(_) | Effect::Write(..) | Effect::Enter(..) | Effect::Leave(_) => {}
+            Effect::Alloc(_) | Effect::Unlock(..) => {}
         }
     }
 

@@ -166,7 +166,8 @@ impl Bus {
     /// The same, at another place.
     #[inline]
     pub fn read_at(&self, addr: Addr, loc: Loc) -> Plain {
-        self.plain(addr, None, loc)
+        let value = self.memory.borrow().read(addr);
+        self.plain(value, Effect::Read(addr), loc).unwrap_or_else(|| self.fault(addr, loc))
     }
     /// Writes a cell without a mark, to be awaited at once. Suspends only if the pointer leads nowhere.
     #[track_caller]
@@ -176,7 +177,11 @@ impl Bus {
     /// The same, at another place.
     #[inline]
     pub fn write_at(&self, addr: Addr, value: i64, loc: Loc) -> Plain {
-        self.plain(addr, Some(value), loc)
+        if self.said.borrow().len() >= MAX_EFFECTS {
+            return self.fault(addr, loc);
+        }
+        let old = self.memory.borrow_mut().write(addr, value);
+        self.plain(old, Effect::Write(addr, value), loc).unwrap_or_else(|| self.fault(addr, loc))
     }
     /// Releases a lock, to be awaited at once. Suspends only where [`Points::release`] asks for it.
     #[track_caller]
@@ -234,30 +239,20 @@ impl Bus {
         let before = self.announced.replace(Some(Announced { op, loc }));
         debug_assert!(before.is_none(), "{before:?} was announced and not awaited");
     }
-    #[inline]
-    fn plain(&self, addr: Addr, write: Option<i64>, loc: Loc) -> Plain {
-        let mut memory = self.memory.borrow_mut();
+    #[inline(always)]
+    fn plain(&self, value: Option<i64>, effect: Effect, loc: Loc) -> Option<Plain> {
         let mut said = self.said.borrow_mut();
-        let place = match memory.place(addr) {
-            Ok(place) if said.len() < MAX_EFFECTS => place,
-            place => {
-                return self
-                    .fault(place.err().map_or(Fault::EndlessLoop, |bad| Fault::BadPointer(bad, addr)), loc);
-            }
-        };
-        let old = memory.value(place);
-        let effect = match write {
-            None => Effect::Read(addr),
-            Some(value) => {
-                memory.set_value(place, value);
-                Effect::Write(addr, value)
-            }
-        };
+        if value.is_none() || said.len() >= MAX_EFFECTS {
+            return None;
+        }
         said.push(Said { effect, loc });
-        Plain(Some(old))
+        Some(Plain(value))
     }
+    /// An access that is not made: through a pointer that leads nowhere, or one too many.
     #[cold]
-    fn fault(&self, fault: Fault, loc: Loc) -> Plain {
+    fn fault(&self, addr: Addr, loc: Loc) -> Plain {
+        let bad = self.memory.borrow().place(addr).err();
+        let fault = bad.map_or(Fault::EndlessLoop, |bad| Fault::BadPointer(bad, addr));
         self.announce(Op::Fault(fault), loc);
         Plain(None)
     }

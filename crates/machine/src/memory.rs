@@ -179,6 +179,22 @@ impl Memory {
         })
     }
 
+    /// The value that `addr` leads to; none if it leads nowhere. Behind an object's end lies nothing that the model
+    /// knows: 0.
+    #[inline]
+    pub fn read(&self, addr: Addr) -> Option<i64> {
+        let object = self.objects.get(addr.slot())?.as_ref()?;
+        Some(if addr.cell() < object.cells { self.values[object.start + addr.cell()] } else { 0 })
+    }
+    /// Sets it; what it was. Behind an object's end it is lost.
+    #[inline]
+    pub fn write(&mut self, addr: Addr, value: i64) -> Option<i64> {
+        let object = self.objects.get(addr.slot())?.as_ref()?;
+        if addr.cell() >= object.cells {
+            return Some(0);
+        }
+        Some(std::mem::replace(&mut self.values[object.start + addr.cell()], value))
+    }
     /// The object that `addr` points into, or that had its place last.
     pub fn object(&self, addr: Addr) -> Option<&Object> {
         self.objects.get(addr.slot())?.as_ref()
@@ -201,10 +217,6 @@ impl Memory {
     /// How many slots were ever used, the one at NULL included.
     pub fn slots(&self) -> usize {
         self.objects.len()
-    }
-    /// How many cells were ever used.
-    pub fn cells(&self) -> usize {
-        self.values.len()
     }
     /// The value of a cell. Behind an object's end lies nothing that the model knows: 0.
     #[inline]

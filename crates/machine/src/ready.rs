@@ -108,26 +108,20 @@ impl<'a> Union<'a> {
     }
     /// The n-th member, from 0, when `skip`, which is one, counts as none.
     #[inline]
-    fn nth(self, mut n: usize, skip: Option<usize>) -> Option<usize> {
+    fn nth(self, n: usize, skip: Option<usize>) -> Option<usize> {
+        if self.words() > 1 {
+            return self.nth_of_many(n, skip);
+        }
         if n + usize::from(skip.is_some()) >= self.len() {
             return None;
         }
-        let bits_of = |word| {
-            let skipped = skip.filter(|skip| skip / 64 == word).map_or(0, |skip| 1_u64 << (skip % 64));
-            self.word(word) & !skipped
-        };
-        let (mut word, mut bits) = (0, bits_of(0));
-        if self.words() > 1 && n >= bits.count_ones() as usize {
-            (word, n) = self.word_of_nth(n, skip);
-            bits = bits_of(word);
-        }
-        for _ in 0..n {
-            bits &= bits - 1;
-        }
-        Some(word * 64 + bits.trailing_zeros() as usize)
+        Some(nth_bit(self.word(0) & !skip.map_or(0, |skip| 1 << skip), n))
     }
-    /// The word that the n-th member is in, and which of its members it is.
-    fn word_of_nth(self, mut n: usize, skip: Option<usize>) -> (usize, usize) {
+    #[inline(never)]
+    fn nth_of_many(self, mut n: usize, skip: Option<usize>) -> Option<usize> {
+        if n + usize::from(skip.is_some()) >= self.len() {
+            return None;
+        }
         let skipped = skip.map_or(usize::MAX, |skip| skip / 64);
         let mut word = 0;
         let members = |block| self.count(block) - usize::from(block == skipped / BLOCK);
@@ -140,7 +134,8 @@ impl<'a> Union<'a> {
             n -= members(word);
             word += 1;
         }
-        (word, n)
+        let skipped = skip.filter(|_| word == skipped).map_or(0, |skip| 1 << (skip % 64));
+        Some(word * 64 + nth_bit(self.word(word) & !skipped, n))
     }
     /// How many members are lower.
     fn rank(self, n: usize) -> usize {
@@ -165,6 +160,15 @@ impl<'a> Union<'a> {
             Some(n)
         })
     }
+}
+
+/// The n-th bit that is set, from 0.
+#[inline]
+fn nth_bit(mut bits: u64, n: usize) -> usize {
+    for _ in 0..n {
+        bits &= bits - 1;
+    }
+    bits.trailing_zeros() as usize
 }
 
 /// The contexts whose announced operation can be performed now: the one that ran last first if it is among them, the
@@ -251,9 +255,14 @@ mod tests {
 
     #[test]
     fn order_and_place_agree() {
+        order_and_place_agree_below(60); // one word
+        order_and_place_agree_below(20_000);
+    }
+
+    fn order_and_place_agree_below(end: usize) {
         let (mut a, mut b) = (TaskSet::default(), TaskSet::default());
         let mut n = 1;
-        while n < 20_000 {
+        while n < end {
             (if n % 3 == 0 { &mut b } else { &mut a }).set(n, true);
             n += 1 + n / 7;
         }
