@@ -63,7 +63,7 @@ pub struct Config {
     pub max_steps: u64,
     /// Tasks in one execution.
     pub max_tasks: u32,
-    /// Cells of 8 bytes of simulated memory in one execution.
+    /// Cells of 8 bytes of simulated memory in one execution; each object counts 16 more than it has.
     pub max_cells: usize,
 }
 

@@ -44,7 +44,7 @@ fn tasks_are_limited() {
 
 #[test]
 fn memory_is_limited() {
-    let config = Config { max_cells: 100, ..Config::default() };
+    let config = Config { max_cells: 300, ..Config::default() };
     for (objects, outcome) in [(10, Outcome::Done), (30, Outcome::Limit(Limit::Memory))] {
         ends(config, outcome, |bus| async move {
             for _ in 0..objects {
