@@ -4,9 +4,13 @@
 use machine::{Addr, BadPointer, Bug, Cell, Fault, Kind, Loc, Order, Place, Update};
 
 use crate::{
+    config::{Limit, Outcome},
     shadow::{Mark, Shadow},
     sim::Sim,
 };
+
+/// One of so many cells may have a shadow: it is much larger than the cell. Few are accessed in ways that need one.
+const CELLS_PER_SHADOW: usize = 4;
 
 /// What the machine knows of an object. Where it lies is copied from memory, which is slower to ask.
 #[derive(Clone, Copy, Debug)]
@@ -309,6 +313,9 @@ impl Sim {
             }
             None => {
                 self.shadows.push(Shadow::NEW);
+                if self.shadows.len() > self.config.max_cells / CELLS_PER_SHADOW {
+                    self.over.get_or_insert(Outcome::Limit(Limit::Memory));
+                }
                 (self.shadows.len() - 1) as u32
             }
         };

@@ -51,7 +51,7 @@ pub struct Sim {
     findings_left_out: u64,
     /// Findings that no driver was told of yet.
     told: usize,
-    over: Option<Outcome>,
+    pub(crate) over: Option<Outcome>,
     steps: u64,
     hash: TraceHash,
 }
