@@ -69,6 +69,11 @@ impl Corpus {
         let is_unseen = |function: &&&str| !self.seen.contains(&format!("function {function}"));
         scenario::FUNCTIONS.iter().filter(is_unseen).copied()
     }
+    /// The codes of diagnostics that nothing has shown yet.
+    pub fn unseen_codes(&self) -> impl Iterator<Item = &'static str> {
+        let is_unseen = |code: &&str| !self.seen.iter().any(|seen| seen.starts_with(*code));
+        scenario::CODES.iter().map(|(code, _)| *code).filter(is_unseen)
+    }
     /// How much was seen.
     pub fn seen(&self) -> usize {
         self.seen.len()

@@ -105,7 +105,8 @@ impl Judge {
 
     /// What this judge lets an execution do.
     pub fn options(&self) -> RunOptions {
-        RunOptions { max_steps: Some(self.max_steps), ..RunOptions::default() }
+        // Little memory: the simulated is real, and there are two machines.
+        RunOptions { max_steps: Some(self.max_steps), max_memory_mib: Some(64), ..RunOptions::default() }
     }
 
     /// Runs it on a machine that has run others, on a new one, and by the schedule that was written down.

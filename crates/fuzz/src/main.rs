@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Runs a target for as long as it is told to, in a process of its own: what ends that process, or keeps it busy for a
 //! minute, is found as well as what panics.
-#![expect(clippy::disallowed_types, reason = "how long to go on is measured on this computer's clock")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "how long to go on is measured on this computer's clock"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -223,6 +227,8 @@ fn work(options: &Options) -> io::Result<usize> {
     if target != Target::Schedules {
         let unseen: Vec<&str> = targets.corpus.unseen_functions().collect();
         say(&format!("functions that nothing has entered: {}\n", unseen.join(" ")));
+        let unseen: Vec<&str> = targets.corpus.unseen_codes().collect();
+        say(&format!("errors that nothing has made: {}\n", unseen.join(" ")));
     }
     Ok(found.len())
 }

@@ -94,7 +94,18 @@ fn change_bytes(text: &mut Vec<u8>, other: &[u8], dice: &mut Dice<'_>) {
 
 /// Changes one value somewhere in a tree.
 fn change_tree(tree: &mut Value, other: &Value, dice: &mut Dice<'_>) {
+    let same = if dice.one_in(3) { some_scalar(other, dice) } else { None };
     let Some(place) = pick_value(tree, dice) else { return };
+    if let Some(same) = same {
+        // What has a meaning elsewhere, and the right type here: nothing but its meaning can be wrong.
+        let scalar = pick_scalar(place, dice);
+        if let Some(scalar) = scalar
+            && std::mem::discriminant(&*scalar) == std::mem::discriminant(&same)
+        {
+            *scalar = same;
+        }
+        return;
+    }
     match dice.below(7) {
         0 => *place = number(dice),
         1 | 2 => {
@@ -153,6 +164,25 @@ fn number(dice: &mut Dice<'_>) -> Value {
         3 => json!(dice.number(i64::from(i32::MIN), i64::from(i32::MAX))),
         _ => json!(dice.number(0, 2000)),
     }
+}
+
+/// A string, a number or a truth value somewhere in a tree.
+fn pick_scalar<'t>(tree: &'t mut Value, dice: &mut Dice<'_>) -> Option<&'t mut Value> {
+    match tree {
+        Value::Array(list) => {
+            let at = dice.below(list.len());
+            list.get_mut(at).and_then(|value| pick_scalar(value, dice))
+        }
+        Value::Object(object) => {
+            let at = dice.below(object.len());
+            object.values_mut().nth(at).and_then(|value| pick_scalar(value, dice))
+        }
+        scalar => Some(scalar),
+    }
+}
+
+fn some_scalar(tree: &Value, dice: &mut Dice<'_>) -> Option<Value> {
+    pick_scalar(&mut tree.clone(), dice).map(|scalar| scalar.take())
 }
 
 /// Any value in a tree, all with about the same probability on their level.

@@ -10,11 +10,6 @@ use crate::dice::Dice;
 
 pub(super) fn mend(scenario: &mut Map<String, Value>, names: &Names, dice: &mut Dice<'_>) {
     scenario.insert("version".to_owned(), json!(1));
-    // The simulated memory is real memory, and there are two machines.
-    let machine = scenario.entry("machine").or_insert_with(|| json!({}));
-    if machine.get("max_memory_mib").is_none() {
-        machine["max_memory_mib"] = json!(32);
-    }
     operations(scenario, names, dice);
     modules(scenario, names, dice);
     for fault in items(scenario.get_mut("faults")) {
