@@ -200,7 +200,8 @@ fn many_counts() {
     let counts: Vec<String> =
         (0..65_000).map(|n| format!("\"alloc net {n}\": {{\"at_least\": 0}}")).collect();
     let parts = format!(
-        r#""setup": [{{"loop": {{"times": 2000, "steps": [{{"copy_net_ns": {{"as": "a"}}}}, {{"put_net": {{"net": "a"}}}}]}}}}],
+        r#""setup": [{{"loop": {{"times": 2000, "steps": [
+            {{"copy_net_ns": {{"as": "a"}}}}, {{"put_net": {{"net": "a"}}}}]}}}}],
         "runs": [{{"counts": {{"alloc net": 7, {}}}}}]"#,
         counts.join(", ")
     );

@@ -132,7 +132,8 @@ fn the_first_user_namespace_has_a_name() {
     );
     let wrong = failures(&with(
         r#""user_namespaces": {"child": {}}, "setup": [
-            {"copy_net_ns": {"as": "a", "user_ns": "child"}}, {"netns_owner": {"net": "a", "expect": "init_user_ns"}}]"#,
+            {"copy_net_ns": {"as": "a", "user_ns": "child"}},
+            {"netns_owner": {"net": "a", "expect": "init_user_ns"}}]"#,
     ));
     assert_eq!(wrong.len(), 1, "{wrong:?}");
 }
