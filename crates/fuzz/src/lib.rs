@@ -2,8 +2,8 @@
 //! Fuzzing: files, scenarios and schedules that nobody would write, and what must be true of them all the same.
 //!
 //! A case is a list of bytes, whoever made them. Three [`Target`]s make something of them and hold the simulator to
-//! its word; `cargo test` runs some cases of each that are always the same, `cargo xtask fuzz` runs new ones for as long
-//! as it is told to.
+//! its word. `cargo test` runs some cases of each that are always the same; `cargo xtask fuzz` runs new ones for as
+//! long as it is told to.
 
 mod corpus;
 mod dice;
