@@ -112,7 +112,7 @@ pub(crate) struct RunArguments {
     pub(crate) max_steps: Option<u64>,
     /// Lets an execution have so many MiB of simulated memory, instead of as the scenario says. The program itself may
     /// take four times as much.
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) max_memory: Option<u32>,
     /// Ends after so many seconds, whatever is running then. What was known by then is told.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]

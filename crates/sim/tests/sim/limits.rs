@@ -70,6 +70,7 @@ fn limits_out_of_range_are_refused() {
         assert_eq!(called.code, Some(2), "{called:?}");
     }
     let large = u64::MAX.to_string();
+    assert_eq!(sim(&["run", "scenarios/boot.json", "--max-memory", "4097"]).code, Some(2));
     assert_eq!(sim(&["run", "scenarios/boot.json", "--max-time", &large]).code, Some(0));
     assert_eq!(sim(&["run", "scenarios/boot.json", "--max-steps", &large]).code, Some(0));
     assert_eq!(sim(&["run", "scenarios/boot.json", "--max-output", &large]).code, Some(2));
