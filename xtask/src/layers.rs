@@ -35,6 +35,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "machine-loom",
         ],
     ),
+    ("fuzz", &["lab", "report", "scenario"]),
     ("xtask", &[]),
 ];
 

@@ -5,6 +5,7 @@
 //! to say what is wrong with a tree that does not build.
 
 mod check;
+mod fuzz;
 mod layers;
 mod out;
 mod pairing;
@@ -31,6 +32,7 @@ Commands:
   layers                      the crates depend on each other as docs/ARCHITECTURE.md says
   tidy                        rules of text: headers, lengths, banned words, links, reasons of dependencies
   ported                      the table of C items with their Rust items and the scenarios that reach them
+  fuzz TARGET [--minutes N]   runs new cases of a fuzz target: bytes, scenarios or schedules (docs/FUZZING.md)
   pairing                     scenarios have snapshots, snapshots have scenarios, patches have scenarios
 
 Exit code: 0 all is well, 1 something is wrong, 2 usage, 70 a check could not run.
@@ -40,6 +42,7 @@ Exit code: 0 all is well, 1 something is wrong, 2 usage, 70 a check could not ru
 enum Command {
     Help,
     Check(Options),
+    Fuzz(Vec<String>),
     Layers,
     Tidy,
     Ported,
@@ -61,6 +64,7 @@ fn parse(args: &[String]) -> Result<Command, String> {
             }
             return Ok(Command::Check(options));
         }
+        "fuzz" => return Ok(Command::Fuzz(rest.to_vec())),
         "layers" => Command::Layers,
         "tidy" => Command::Tidy,
         "ported" => Command::Ported,
@@ -81,6 +85,7 @@ fn run(command: &Command) -> Result<bool, String> {
             return Ok(true);
         }
         Command::Check(options) => return check::check(&root, *options),
+        Command::Fuzz(arguments) => return fuzz::run(&root, arguments),
         Command::Layers => layers::run(&root)?,
         Command::Tidy => tidy::run(&root)?,
         Command::Ported => {
@@ -132,6 +137,8 @@ mod tests {
     #[test]
     fn commands_and_their_options() {
         assert_eq!(parsed("tidy"), Ok(Command::Tidy));
+        let arguments = ["bytes", "--minutes", "1"].map(str::to_owned).to_vec();
+        assert_eq!(parsed("fuzz bytes --minutes 1"), Ok(Command::Fuzz(arguments)));
         assert_eq!(parsed("check"), Ok(Command::Check(Options::default())));
         let both = Options { no_test: true, deep: true };
         assert_eq!(parsed("check --deep --no-test"), Ok(Command::Check(both)));

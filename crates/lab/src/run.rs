@@ -31,8 +31,12 @@ pub struct RunOptions {
     pub decider: Option<Decider>,
     /// How many operations an execution may have.
     pub max_steps: Option<u64>,
+    /// MiB of simulated memory that an execution may have.
+    pub max_memory_mib: Option<u32>,
     /// Which allocation of the run's sweep fails, counted from 1; without a sweep, of all that tasks make.
     pub fail_nth: Option<u64>,
+    /// Asked now and then whether somebody has had enough: then the execution ends as [`Outcome::Abandoned`].
+    pub enough: Option<fn() -> bool>,
 }
 
 /// A finding, and the CPU that its task was on.
@@ -174,11 +178,12 @@ impl Lab {
     ) -> Result<Execution, ScheduleError> {
         let mut config = config(&self.scenario);
         config.max_steps = options.max_steps.unwrap_or(config.max_steps);
+        config.max_cells = options.max_memory_mib.map_or(config.max_cells, scenario::cells_of);
         self.sim.set_config(config);
         let decider = options.decider.as_ref().unwrap_or(&run.driver).clone();
         let chooser = Chooser::new(&decider, self.sim.bus())?;
         let slot = OnceCell::new();
-        let mut driver = Watching::new(chooser, watcher, in_words, &slot, Tally::of(run));
+        let mut driver = Watching::new(chooser, watcher, in_words, &slot, Tally::of(run), options.enough);
         let scenario = self.scenario.clone();
         let outcome = self.sim.run(&mut driver, |bus| {
             let program = scenario::start(&scenario, run, variant, &bus);
@@ -294,7 +299,12 @@ struct Watching<'w, W> {
     findings: Vec<Found>,
     /// Whether what happens is part of the story.
     is_shown: bool,
+    enough: Option<fn() -> bool>,
+    choices: u64,
 }
+
+/// So many choices are made between two questions whether somebody has had enough.
+const PATIENCE: u64 = 256;
 
 impl<'w, W: Driver> Watching<'w, W> {
     fn new(
@@ -303,6 +313,7 @@ impl<'w, W: Driver> Watching<'w, W> {
         in_words: fn(&mut W, &str),
         world: &'w OnceCell<Rc<World>>,
         tally: Tally,
+        enough: Option<fn() -> bool>,
     ) -> Self {
         Watching {
             driver: Recorded::new(chooser),
@@ -314,6 +325,8 @@ impl<'w, W: Driver> Watching<'w, W> {
             steps: StepWatch::default(),
             findings: Vec::new(),
             is_shown: false,
+            enough,
+            choices: 0,
         }
     }
     /// Tells those who watch what an event means, if it has a meaning to scenarios.
@@ -327,6 +340,10 @@ impl<'w, W: Driver> Watching<'w, W> {
 
 impl<W: Driver> Driver for Watching<'_, W> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
+        if self.choices.is_multiple_of(PATIENCE) && self.enough.is_some_and(|enough| enough()) {
+            return None;
+        }
+        self.choices += 1;
         if self.is_shown {
             self.watcher.choose(choice);
         }

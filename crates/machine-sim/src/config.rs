@@ -69,7 +69,8 @@ pub struct Config {
     pub max_time: u64,
     /// Tasks in one execution.
     pub max_tasks: u32,
-    /// Cells of 8 bytes of simulated memory in one execution.
+    /// Cells of 8 bytes of simulated memory in one execution; each object counts 16 more than it has, and of
+    /// four cells one may have been accessed.
     pub max_cells: usize,
 }
 

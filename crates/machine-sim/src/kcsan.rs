@@ -5,10 +5,14 @@ use machine::{Addr, Bug, Kind, Loc};
 
 use crate::{
     clock::{Clock, Row},
+    config::{Limit, Outcome},
     memory::Spot,
     shadow::{Mark, Shadow},
     sim::Sim,
 };
+
+/// One of so many cells may have a shadow: it is much larger than the cell. Few are accessed in ways that need one.
+const CELLS_PER_SHADOW: usize = 4;
 
 /// What the machine knows of a cell: places in its tables, 0 for none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -103,11 +107,19 @@ impl Sim {
             }
             None => {
                 self.shadows.push(shadow);
+                if self.shadows.len() > self.config.max_cells / CELLS_PER_SHADOW {
+                    self.too_many_shadows();
+                }
                 (self.shadows.len() - 1) as u32
             }
         };
         let state = &mut self.cells[cell];
         *(if is_marked { &mut state.marked } else { &mut state.plain }) = index;
+    }
+
+    #[cold]
+    fn too_many_shadows(&mut self) {
+        self.over.get_or_insert(Outcome::Limit(Limit::Memory));
     }
 
     /// The object that this cell belonged to is gone.

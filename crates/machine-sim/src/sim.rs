@@ -56,7 +56,7 @@ pub struct Sim {
     findings_left_out: u64,
     /// Findings that no driver was told of yet.
     told: usize,
-    over: Option<Outcome>,
+    pub(crate) over: Option<Outcome>,
     /// `WARN_ON_ONCE()` of `__local_bh_enable_ip()`.
     pub(crate) warned_of_bh: bool,
     steps: u64,

@@ -78,6 +78,10 @@ pub struct Place {
     pub freed: bool,
 }
 
+/// What an object counts beside its cells. A machine remembers of the smallest object ten times what is in it, and
+/// the limit of simulated memory is to limit that as well.
+const CELLS_PER_OBJECT: usize = 16;
+
 /// All objects of one execution. Cleared, not freed, between executions.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -94,7 +98,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Forgets everything. At most `max_cells` cells of 8 bytes will be allocated.
+    /// Forgets everything. At most `max_cells` cells of 8 bytes will be allocated, 16 of them for what is known of
+    /// each object.
     pub fn reset(&mut self, slab: Slab, max_cells: usize) {
         self.slab = slab;
         self.max_cells = max_cells;
@@ -142,7 +147,7 @@ impl Memory {
             return Ok(Addr::of_object(slot, object.generation));
         }
         object.start = self.values.len();
-        if object.start + cells > self.max_cells {
+        if object.start + cells + self.objects.len() * CELLS_PER_OBJECT > self.max_cells {
             return Err(OutOfMemory);
         }
         self.values.resize(object.start + cells, 0);

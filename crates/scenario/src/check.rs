@@ -368,6 +368,7 @@ impl<'s> Checker<'s> {
         match (kind, name) {
             (Kind::Net, "init_net") => return INIT_NET,
             (Kind::Net, "self") if self.has_self => return SELF,
+            (Kind::UserNs, "init_user_ns") => return 0, // steps know it by its name
             (Kind::Net, "self") => {
                 let help = "`self` is the namespace in `init`, `exit`, `for_each_net` and `for_each_net_rcu`";
                 let diagnostic = Diagnostic::new("S019", "there is no namespace `self` here").help(help);

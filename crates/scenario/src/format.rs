@@ -129,7 +129,7 @@ object! {
         /// Operations in one run; 1,000,000 if absent.
         max_steps: Option<Number<1, 1_000_000_000>>,
         /// MiB of simulated memory; 256 if absent.
-        max_memory_mib: Option<Number<1, 4096>>,
+        max_memory_mib: Option<Number<1, 1024>>,
         /// Whether the first finding ends the run; false if absent, as a kernel goes on after a report.
         #[serde(default)]
         stop_at_first: bool,

@@ -56,8 +56,13 @@ pub struct MachineConfig {
 impl MachineConfig {
     /// Cells of 8 bytes of simulated memory.
     pub fn max_cells(&self) -> usize {
-        self.max_memory_mib as usize * ((1 << 20) / 8)
+        cells_of(self.max_memory_mib)
     }
+}
+
+/// How many cells of 8 bytes this many MiB of simulated memory have.
+pub fn cells_of(mib: u32) -> usize {
+    (mib as usize).saturating_mul((1 << 20) / 8)
 }
 
 /// Who decides in a run.

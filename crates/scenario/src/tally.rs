@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What has happened in a run, as far as the run expects something of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::Effect;
 
@@ -18,11 +18,6 @@ pub(crate) struct ExpectedCount {
 }
 
 impl ExpectedCount {
-    /// Whether an event is one of those that are counted.
-    fn counts(&self, event: &str) -> bool {
-        let rest = event.strip_prefix(&*self.event);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-    }
     fn words(&self) -> String {
         match (self.at_least, self.at_most) {
             (least, Some(most)) if least == most => times(least),
@@ -45,6 +40,8 @@ pub struct Tally {
     happened: usize,
     /// What is counted, and how often it has happened.
     counts: Vec<(ExpectedCount, u64)>,
+    /// Where what is counted is among them: looked up for every event, however much is counted.
+    places: BTreeMap<String, usize>,
     entered: BTreeSet<&'static str>,
 }
 
@@ -52,7 +49,9 @@ impl Tally {
     /// Of nothing, yet.
     pub fn of(run: &Run) -> Self {
         let counts = run.counts.iter().map(|count| (count.clone(), 0)).collect();
-        Tally { events: run.events.clone(), happened: 0, counts, entered: BTreeSet::new() }
+        let places =
+            run.counts.iter().enumerate().map(|(place, count)| (count.event.clone(), place)).collect();
+        Tally { events: run.events.clone(), happened: 0, counts, places, entered: BTreeSet::new() }
     }
     /// An effect happens: what it is in words, if it is a tracepoint with a meaning to scenarios.
     pub fn happens(&mut self, world: &World, effect: &Effect) -> Option<String> {
@@ -67,8 +66,16 @@ impl Tally {
         if self.events.get(self.happened) == Some(&text) {
             self.happened += 1;
         }
-        for (expected, count) in &mut self.counts {
-            *count += u64::from(expected.counts(&text));
+        if !self.counts.is_empty() {
+            // Its first word, its first two words and so on, and all of it.
+            let ends = text.match_indices(' ').map(|(end, _)| end).chain([text.len()]);
+            for beginning in ends.filter_map(|end| text.get(..end)) {
+                if let Some((_, count)) =
+                    self.places.get(beginning).and_then(|place| self.counts.get_mut(*place))
+                {
+                    *count += 1;
+                }
+            }
         }
         is_trace.then_some(text)
     }

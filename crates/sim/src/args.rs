@@ -26,7 +26,8 @@ Exit codes:
   3   inconclusive: a limit ended an execution
   4   a schedule could not be followed, or a recording differs
   70  a bug in sim
-  74  a file cannot be read, or the output cannot be written";
+  74  a file cannot be read, or the output cannot be written
+  130 interrupted by ctrl-C: what was known by then is told";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -109,6 +110,17 @@ pub(crate) struct RunArguments {
     /// Ends an execution after so many operations, instead of as the scenario says.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_steps: Option<u64>,
+    /// Lets an execution have so many MiB of simulated memory, instead of as the scenario says. The program itself may
+    /// take four times as much.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) max_memory: Option<u32>,
+    /// Ends after so many seconds, whatever is running then. What was known by then is told.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_time: Option<u64>,
+    /// Prints at most so many MiB of timelines, reports of findings and what is left at the end. Verdicts are printed
+    /// in any case.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) max_output: u64,
     /// For people, or JSON lines: findings, then the result of each run.
     #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
     pub(crate) message_format: Format,

@@ -3,6 +3,8 @@
 
 use std::{fmt, io, process::ExitCode};
 
+use crate::interrupt::{self, Why};
+
 /// How a command ended. Of several, the last in this order counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Code {
@@ -19,6 +21,8 @@ pub(crate) enum Code {
     Usage,
     /// A file cannot be read, or nothing can be written.
     Io,
+    /// Ctrl-C.
+    Interrupted,
     /// A bug in this program.
     Internal,
 }
@@ -33,6 +37,7 @@ impl From<Code> for ExitCode {
             Code::Diverged => 4,
             Code::Internal => 70,
             Code::Io => 74,
+            Code::Interrupted => 130,
         })
     }
 }
@@ -44,6 +49,18 @@ pub(crate) enum Stop {
     Unread,
     /// With a message for stderr.
     Because(Code, String),
+}
+
+/// The next piece of work may begin, unless ctrl-C was pressed or the time is over; `done` says what was done by then.
+pub(crate) fn go_on(done: impl FnOnce() -> String) -> Result<(), Stop> {
+    match interrupt::why() {
+        None => Ok(()),
+        Some(Why::Signal) => Err(Stop::Because(Code::Interrupted, format!("interrupted {}", done()))),
+        Some(Why::Time) => {
+            let message = format!("the limit of time is reached {}; see --max-time", done());
+            Err(Stop::Because(Code::Inconclusive, message))
+        }
+    }
 }
 
 impl Stop {

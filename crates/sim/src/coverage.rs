@@ -7,13 +7,14 @@ use lab::run::{Lab, RunOptions};
 use report::{Detail, Timeline};
 
 use crate::{
-    code::{Code, Stop},
-    files,
+    code::{Code, Stop, go_on},
+    files, interrupt,
     out::Out,
 };
 
 pub(crate) fn coverage(path: &str, out: &mut Out) -> Result<Code, Stop> {
     let mut worst = Code::Clean;
+    let options = RunOptions { enough: Some(interrupt::is_due), ..RunOptions::default() };
     let mut entered: BTreeSet<(&'static str, String)> = BTreeSet::new();
     for found in files::find(&[path.to_owned()])? {
         let loaded = match files::load(&found, out)? {
@@ -25,11 +26,10 @@ pub(crate) fn coverage(path: &str, out: &mut Out) -> Result<Code, Stop> {
         };
         let mut lab = Lab::new(Arc::clone(&loaded.scenario));
         for run in &loaded.scenario.runs {
+            go_on(|| "before all scenarios were run".to_owned())?;
             // Nobody looks at what it remembers.
             let mut watcher = Timeline::new(Detail::Telling, 0);
-            let report = lab
-                .run(run, &RunOptions::default(), &mut watcher, Timeline::in_words)
-                .map_err(Stop::usage)?;
+            let report = lab.run(run, &options, &mut watcher, Timeline::in_words).map_err(Stop::usage)?;
             entered.extend(report.entered.into_iter().map(|function| (function, loaded.name.clone())));
         }
     }

@@ -59,9 +59,11 @@ fn walk(root: &str, directory: &str, found: &mut Vec<Found>, depth: usize) -> Re
     for entry in fs::read_dir(directory).map_err(|error| Stop::file(directory, &error))? {
         let entry = entry.map_err(|error| Stop::file(directory, &error))?;
         let kind = entry.file_type().map_err(|error| Stop::file(directory, &error))?;
-        if let Some(path) = entry.path().to_str() {
-            paths.push((path.to_owned(), kind.is_dir()));
-        }
+        let path = entry.path().into_os_string().into_string().map_err(|path| {
+            let why = format!("{}: the name is not UTF-8", path.to_string_lossy());
+            Stop::Because(Code::Io, why)
+        })?;
+        paths.push((path, kind.is_dir()));
     }
     paths.sort();
     for (path, is_dir) in paths {

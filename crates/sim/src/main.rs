@@ -7,24 +7,50 @@ mod code;
 mod coverage;
 mod explain;
 mod files;
+mod interrupt;
 mod list;
 mod new;
 mod oracle;
 mod out;
 mod run;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use args::{Arguments, Command};
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use clap_complete::Shell;
 use code::{Code, Stop};
 use out::Out;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return not_parsed(&error).into(),
+    };
+    interrupt::listen();
     // A panic is a bug of ours: it has told its message, and must not look like a finding.
     std::panic::catch_unwind(|| execute(arguments)).unwrap_or(Code::Internal).into()
+}
+
+/// Help and the version are results; everything else is a mistake.
+fn not_parsed(error: &clap::Error) -> Code {
+    let code = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Code::Clean,
+        // Only paths can have a reason to be that.
+        ErrorKind::InvalidUtf8 => Code::Io,
+        _ => Code::Usage,
+    };
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Err(broken) if broken.kind() != io::ErrorKind::BrokenPipe => {
+            let Stop::Because(code, message) = Stop::from(broken) else { return code };
+            let _ = writeln!(io::stderr(), "error: {message}"); // nobody can be told that telling failed
+            code
+        }
+        _ => code,
+    }
 }
 
 /// What a shell needs to complete our arguments.
@@ -54,8 +80,8 @@ fn execute(arguments: Arguments) -> Code {
         // Whoever reads has read enough.
         Err(Stop::Unread) => Code::Clean,
         Err(Stop::Because(code, message)) => match out.message(&format!("error: {message}")) {
-            Ok(()) => code,
-            Err(_) => Code::Io,
+            Err(Stop::Because(io, _)) => code.max(io),
+            _ => code,
         },
     }
 }

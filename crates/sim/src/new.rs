@@ -2,7 +2,7 @@
 //! `sim new`: the beginning of a scenario.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{ErrorKind, Write},
     path::Path,
 };
@@ -57,7 +57,10 @@ pub(crate) fn new(name: &str, template: Template, out: &mut Out) -> Result<Code,
         ErrorKind::AlreadyExists => Stop::usage(format_args!("{path} exists")),
         _ => Stop::file(&path, &error),
     })?;
-    file.write_all(text.as_bytes()).map_err(|error| Stop::file(&path, &error))?;
+    file.write_all(text.as_bytes()).map_err(|error| {
+        let _ = fs::remove_file(&path); // half a scenario is none; that it stays is no other error
+        Stop::file(&path, &error)
+    })?;
     out.line(&format!("{path} is written. Next: sim run {path}"))?;
     Ok(Code::Clean)
 }

@@ -10,7 +10,7 @@ use lab::oracle::{Line, Profile, Verdict, experiments, run_experiments, run_line
 
 use crate::{
     args::Kernel,
-    code::{Code, Stop},
+    code::{Code, Stop, go_on},
     out::Out,
 };
 
@@ -92,6 +92,8 @@ fn file(path: &str, out: &mut Out, count: &mut Count) -> Result<(), Stop> {
 }
 
 fn report(path: &str, line: Line, out: &mut Out, count: &mut Count) -> Result<(), Stop> {
+    let Count { agree, differ, .. } = *count;
+    go_on(|| format!("after {agree} that agree and {differ} that differ"))?;
     let Line { number, id, title, verdict } = line;
     match verdict {
         Verdict::Agree => {

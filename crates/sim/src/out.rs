@@ -13,6 +13,10 @@ pub(crate) struct Out {
     stdout: BufWriter<StdoutLock<'static>>,
     pub(crate) paint: Paint,
     color_errors: bool,
+    /// How many bytes of details may still be printed.
+    left: u64,
+    /// How many lines of them were not.
+    left_out: u64,
 }
 
 impl Out {
@@ -26,12 +30,42 @@ impl Out {
         };
         let paint = if coloured(io::stdout().is_terminal()) { Paint::Always } else { Paint::Never };
         let color_errors = coloured(io::stderr().is_terminal());
-        Out { stdout: BufWriter::new(io::stdout().lock()), paint, color_errors }
+        Out { stdout: BufWriter::new(io::stdout().lock()), paint, color_errors, left: u64::MAX, left_out: 0 }
     }
     /// A result, with a line end.
     pub(crate) fn line(&mut self, text: &str) -> Result<(), Stop> {
         self.stdout.write_all(text.as_bytes())?;
         Ok(self.stdout.write_all(b"\n")?)
+    }
+    /// At most so many bytes of details are printed.
+    pub(crate) fn limit_details(&mut self, bytes: u64) {
+        self.left = bytes;
+    }
+    /// How many lines of details were left out.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out
+    }
+    /// What could be done without, as it is: as many whole lines of it as there is room for.
+    pub(crate) fn detail(&mut self, text: &str) -> Result<(), Stop> {
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX);
+        if self.left_out == 0 && text.len() <= room {
+            self.left -= text.len() as u64;
+            return self.text(text);
+        }
+        let fitting = text.get(..room).unwrap_or_default();
+        let fitting = fitting.rfind('\n').map_or(0, |end| end + 1);
+        let (first, rest) = text.split_at(if self.left_out == 0 { fitting } else { 0 });
+        self.text(first)?;
+        if self.left_out == 0 {
+            self.line("  ... more is left out: the limit of output is reached; see --max-output ...")?;
+        }
+        self.left = 0;
+        self.left_out += rest.lines().count() as u64;
+        Ok(())
+    }
+    /// A line that could be done without.
+    pub(crate) fn detail_line(&mut self, text: &str) -> Result<(), Stop> {
+        self.detail(&format!("{text}\n"))
     }
     /// A result, as it is.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Stop> {
@@ -47,9 +81,9 @@ impl Out {
     }
     /// A message of our own.
     pub(crate) fn message(&mut self, text: &str) -> Result<(), Stop> {
-        self.flush()?; // in order, where both streams are the same
+        let flushed = self.flush(); // first, where both streams are the same
         let _ = writeln!(io::stderr(), "{text}"); // nobody can be told that telling failed
-        Ok(())
+        flushed
     }
     pub(crate) fn flush(&mut self) -> Result<(), Stop> {
         Ok(self.stdout.flush()?)

@@ -12,8 +12,9 @@ use scenario::Run;
 
 use crate::{
     args::{Format, RunArguments},
-    code::{Code, Stop},
+    code::{Code, Stop, go_on},
     files::{self, Loaded},
+    interrupt,
     out::Out,
 };
 pub(crate) use human::wrap;
@@ -27,7 +28,12 @@ pub(crate) fn run(arguments: &RunArguments, out: &mut Out) -> Result<Code, Stop>
     let found = files::find(&arguments.paths)?;
     let is_one = found.len() == 1 && arguments.paths.first() == Some(&found[0].path);
     let mut session = Session::new(arguments, is_one || arguments.verbose);
+    interrupt_after(arguments);
+    out.limit_details(arguments.max_output << 20);
     for found in &found {
+        if interrupt::is_due() {
+            break;
+        }
         match files::load(found, out)? {
             Ok(loaded) => session.scenario(&loaded, out)?,
             Err(code) => {
@@ -36,7 +42,13 @@ pub(crate) fn run(arguments: &RunArguments, out: &mut Out) -> Result<Code, Stop>
             }
         }
     }
-    session.end(is_one, out)
+    session.end(is_one, found.len(), out)
+}
+
+fn interrupt_after(arguments: &RunArguments) {
+    if let Some(seconds) = arguments.max_time {
+        interrupt::end_after(seconds);
+    }
 }
 
 /// One call of `sim run`.
@@ -48,6 +60,8 @@ struct Session<'a> {
     detailed: bool,
     code: Code,
     scenarios: usize,
+    /// Those that nothing kept from coming to their end.
+    ended: usize,
     runs: usize,
     failed: usize,
     invalid: usize,
@@ -57,9 +71,15 @@ impl<'a> Session<'a> {
     fn new(arguments: &'a RunArguments, detailed: bool) -> Self {
         let schedule = arguments.schedule.clone().map(Decider::Schedule);
         let decider = arguments.seed.map(Decider::Seed).or(schedule);
-        let options = RunOptions { decider, max_steps: arguments.max_steps, fail_nth: arguments.fail_nth };
+        let options = RunOptions {
+            decider,
+            max_steps: arguments.max_steps,
+            max_memory_mib: arguments.max_memory,
+            fail_nth: arguments.fail_nth,
+            enough: Some(interrupt::is_due),
+        };
         let code = Code::Clean;
-        Session { arguments, options, detailed, code, scenarios: 0, runs: 0, failed: 0, invalid: 0 }
+        Session { arguments, options, detailed, code, scenarios: 0, ended: 0, runs: 0, failed: 0, invalid: 0 }
     }
 
     fn scenario(&mut self, loaded: &Loaded, out: &mut Out) -> Result<(), Stop> {
@@ -80,6 +100,9 @@ impl<'a> Session<'a> {
         let mut lab = Lab::new(Arc::clone(&scenario));
         let mut verdicts = Vec::new();
         for run in &runs {
+            if interrupt::is_due() {
+                break;
+            }
             let mut timeline = self.timeline(loaded);
             let report =
                 lab.run(run, &self.options, &mut timeline, Timeline::in_words).map_err(Stop::usage)?;
@@ -92,11 +115,12 @@ impl<'a> Session<'a> {
                 }
                 Format::Human => {}
             }
-            verdicts.push((report, verdict));
+            verdicts.push(verdict);
         }
         self.scenarios += 1;
+        self.ended += usize::from(!interrupt::is_due());
         self.runs += verdicts.len();
-        self.failed += usize::from(verdicts.iter().any(|(_, verdict)| verdict.code != Code::Clean));
+        self.failed += usize::from(verdicts.iter().any(|verdict| verdict.code != Code::Clean));
         if is_human && !self.detailed {
             human::line(loaded, &verdicts, out)?;
         }
@@ -125,7 +149,7 @@ impl<'a> Session<'a> {
         for found in &report.findings {
             let step = found.step.map(|step| lab.scenario().place(step.step));
             let scene = human::scene(lab, report, loaded, found, step.as_ref());
-            out.line(&json::finding(&scene, &report.name, &found.finding))?;
+            out.detail_line(&json::finding(&scene, &report.name, &found.finding))?;
         }
         let end_state = report.end_state.to_string();
         let (seed, schedule) = match &report.decider {
@@ -152,14 +176,26 @@ impl<'a> Session<'a> {
         }))
     }
 
-    fn end(&self, is_one: bool, out: &mut Out) -> Result<Code, Stop> {
-        if self.runs == 0 && self.invalid == 0 {
+    fn end(&self, is_one: bool, found: usize, out: &mut Out) -> Result<Code, Stop> {
+        if self.runs == 0 && self.invalid == 0 && !interrupt::is_due() {
             let name = self.arguments.run.as_deref().unwrap_or_default();
             return Err(Stop::usage(format_args!("no run is called `{name}`")));
         }
         if !is_one && self.arguments.message_format == Format::Human {
             human::summary(self.scenarios, self.runs, self.failed, self.invalid, out)?;
         }
-        Ok(self.code)
+        if out.left_out() > 0 {
+            let lines = out.left_out();
+            out.message(&format!(
+                "note: the limit of output is reached: {lines} lines are left out; see --max-output"
+            ))?;
+        }
+        match go_on(|| format!("after {} of {found} scenarios ({} runs)", self.ended, self.runs)) {
+            Err(Stop::Because(code, message)) => {
+                out.message(&format!("error: {message}"))?;
+                Ok(self.code.max(code)) // what was found by then was found
+            }
+            _ => Ok(self.code),
+        }
     }
 }

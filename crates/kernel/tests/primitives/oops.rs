@@ -153,7 +153,7 @@ fn the_end_of_memory_loses_no_callback_and_no_flush() {
     async fn fill(s: &Setup) {
         while s.k.bus.alloc(ThingPtr::layout(), 8).is_some() {}
     }
-    let config = machine_sim::Config { max_cells: 512, slab: kernel::Slab::Exact, ..Default::default() };
+    let config = machine_sim::Config { max_cells: 2048, slab: kernel::Slab::Exact, ..Default::default() };
     let memory = machine_sim::Outcome::Limit(machine_sim::Limit::Memory);
     let call = run_with(config, First, |s| async move {
         fill(&s).await;

@@ -31,12 +31,19 @@ pub struct SweepReport {
     pub found: BTreeMap<&'static str, u64>,
     /// What was wrong, in words.
     pub bad: Vec<String>,
+    /// Whether somebody had enough before all allocations had failed.
+    pub is_cut: bool,
 }
 
 impl fmt::Display for SweepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = if self.failures == 1 { "" } else { "s" };
-        write!(f, "{} allocation failure{s}", self.failures)?;
+        write!(
+            f,
+            "{}{} allocation failure{s}",
+            if self.is_cut { "cut off after " } else { "" },
+            self.failures
+        )?;
         if self.undone == self.failures {
             return f.write_str(", all undone");
         }
@@ -89,6 +96,7 @@ impl Lab {
         let whole = Essence::of(&whole.world);
         let mut report = SweepReport::default();
         let mut steps = self.sim.steps();
+        let is_over = |done: &Execution| done.outcome == Outcome::Abandoned && done.diverged.is_none();
         for nth in 1..=MAX_FAILURES {
             if steps > MAX_STEPS {
                 report.bad.push(format!("the executions have more than {MAX_STEPS} operations in all"));
@@ -96,6 +104,10 @@ impl Lab {
             }
             let (done, failed) = self.try_variant(run, options, Variant::Fails(nth))?;
             steps += self.sim.steps();
+            if is_over(&done) {
+                report.is_cut = true;
+                return Ok(report);
+            }
             if !done.world.sweep_has_fired() {
                 return Ok(report);
             }

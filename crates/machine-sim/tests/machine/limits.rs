@@ -42,9 +42,32 @@ fn tasks_are_limited() {
     }
 }
 
+/// What the machine remembers is limited as well: of objects, and of accesses.
+#[test]
+fn memory_of_the_machine_is_limited() {
+    let config = Config { max_cells: 10_000, ..Config::default() };
+    for (objects, outcome) in [(400, Outcome::Done), (600, Outcome::Limit(Limit::Memory))] {
+        ends(config, outcome, |bus| async move {
+            for _ in 0..objects {
+                if bus.alloc(&BLOB, 8).is_none() {
+                    bus.step(Op::Fault(machine::Fault::OutOfMemory)).await;
+                }
+            }
+        });
+    }
+    for (cells, outcome) in [(2000, Outcome::Done), (3000, Outcome::Limit(Limit::Memory))] {
+        ends(config, outcome, |bus| async move {
+            let object = bus.alloc(&BLOB, 8 * cells).expect("there is room");
+            for cell in 0..cells {
+                bus.write(object.plus(cell), 1).await;
+            }
+        });
+    }
+}
+
 #[test]
 fn memory_is_limited() {
-    let config = Config { max_cells: 100, ..Config::default() };
+    let config = Config { max_cells: 300, ..Config::default() };
     for (objects, outcome) in [(10, Outcome::Done), (30, Outcome::Limit(Limit::Memory))] {
         ends(config, outcome, |bus| async move {
             for _ in 0..objects {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! No text makes reading, rendering or running panic.
 
-use crate::common::{good, run, source, with};
+use crate::common::{failures, good, run, source, with};
 use std::sync::Arc;
 
 /// Reads, renders what is wrong, and runs what is not.
@@ -192,6 +192,21 @@ fn one_long_line() {
     try_text(&with(&format!("\"setup\": [{steps}, {{\"put_net\": {{\"net\": \"x\"}}}}]")));
     let unknown = vec![r#"{"put_net": {"net": "x"}}"#; 200_000].join(",");
     try_text(&with(&format!("\"setup\": [{unknown}]")));
+}
+
+/// However much is counted, an event costs no more: this took minutes once.
+#[test]
+fn many_counts() {
+    let counts: Vec<String> =
+        (0..65_000).map(|n| format!("\"alloc net {n}\": {{\"at_least\": 0}}")).collect();
+    let parts = format!(
+        r#""setup": [{{"loop": {{"times": 2000, "steps": [
+            {{"copy_net_ns": {{"as": "a"}}}}, {{"put_net": {{"net": "a"}}}}]}}}}],
+        "runs": [{{"counts": {{"alloc net": 7, {}}}}}]"#,
+        counts.join(", ")
+    );
+    let wrong = failures(&with(&parts));
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
 }
 
 /// Schedules of all kinds, as a scenario has them and as somebody gives them instead.

@@ -119,6 +119,25 @@ fn user_namespaces_and_limits() {
     );
 }
 
+/// Steps may speak of the first user namespace, which nobody declares.
+#[test]
+fn the_first_user_namespace_has_a_name() {
+    clean(
+        r#""user_namespaces": {"child": {}},
+        "tasks": [{"name": "t", "user_ns": "child", "steps": [
+            {"copy_net_ns": {"as": "a", "user_ns": "init_user_ns"}},
+            {"netns_owner": {"net": "a", "expect": "init_user_ns"}}, {"userns_get": {"user_ns": "init_user_ns"}},
+            {"userns_put": {"user_ns": "init_user_ns"}}, {"clone": {"name": "p", "user_ns": "init_user_ns"}},
+            {"put_net": {"net": "a"}}]}]"#,
+    );
+    let wrong = failures(&with(
+        r#""user_namespaces": {"child": {}}, "setup": [
+            {"copy_net_ns": {"as": "a", "user_ns": "child"}},
+            {"netns_owner": {"net": "a", "expect": "init_user_ns"}}]"#,
+    ));
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+}
+
 /// CVE-2017-15129: a finding without the patch, none with it.
 #[test]
 fn lookup_against_the_last_put() {

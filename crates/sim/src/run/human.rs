@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What people read of runs.
 
+use std::collections::BTreeSet;
+
 use lab::run::{Decider, Found, Lab, RunReport};
 use report::{Paint, Scene, Timeline, finding};
 
@@ -72,8 +74,8 @@ pub(crate) fn run(
         out.line(&wrap(&report.patches.join(", "), WIDTH))?;
     }
     out.line("")?;
-    out.text(&timeline.render(lab.bus(), TIMELINE_WIDTH, paint))?;
-    out.line("")?;
+    out.detail(&timeline.render(lab.bus(), TIMELINE_WIDTH, paint))?;
+    out.detail_line("")?;
     findings(loaded, lab, report, out)?;
     out.line(&paint.heading("At the end:"))?;
     let end_state = report.end_state.to_string();
@@ -82,10 +84,10 @@ pub(crate) fn run(
     let (first, last) = if is_long { (END_LINES / 2, lines.len() - END_LINES / 2) } else { (0, 0) };
     for (at, line) in lines.iter().enumerate() {
         if at == first && first < last {
-            out.line(&format!("  ... {} more are left out here ...", last - first))?;
+            out.detail_line(&format!("  ... {} more are left out here ...", last - first))?;
         }
         if !(first..last).contains(&at) {
-            out.line(&format!("  {line}"))?;
+            out.detail_line(&format!("  {line}"))?;
         }
     }
     out.line("")?;
@@ -100,14 +102,14 @@ fn findings(loaded: &Loaded, lab: &Lab, report: &RunReport, out: &mut Out) -> Re
         let scene = scene(lab, report, loaded, found, step.as_ref());
         let mut earlier = report.findings[..index].iter().map(|earlier| &earlier.finding);
         if earlier.any(|earlier| finding::is_of_same_object(earlier, &found.finding)) {
-            out.line(&finding::line(&scene, &found.finding))?;
+            out.detail_line(&finding::line(&scene, &found.finding))?;
             before = "\n";
         } else {
-            out.line(&format!("{before}{}", finding::text(&scene, &found.finding)))?;
+            out.detail_line(&format!("{before}{}", finding::text(&scene, &found.finding)))?;
             before = "";
         }
     }
-    out.text(before)
+    out.detail(before)
 }
 
 fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<(), Stop> {
@@ -153,18 +155,16 @@ fn indented(text: &str, columns: usize) -> String {
 }
 
 /// A scenario in one line, and what failed in it.
-pub(crate) fn line(loaded: &Loaded, verdicts: &[(RunReport, Verdict)], out: &mut Out) -> Result<(), Stop> {
-    let worst = verdicts.iter().map(|(_, verdict)| verdict.code).max().unwrap_or_default();
+pub(crate) fn line(loaded: &Loaded, verdicts: &[Verdict], out: &mut Out) -> Result<(), Stop> {
+    let worst = verdicts.iter().map(|verdict| verdict.code).max().unwrap_or_default();
     let (word, runs) = (word(worst, out.paint), count(verdicts.len() as u64, "run"));
-    let codes: std::collections::BTreeSet<&str> = verdicts
-        .iter()
-        .flat_map(|(report, _)| report.findings.iter().map(|found| found.finding.code()))
-        .collect();
+    let codes: BTreeSet<&str> =
+        verdicts.iter().flat_map(|verdict| verdict.findings.iter().copied()).collect();
     let codes: Vec<&str> = codes.into_iter().collect();
     let found = if codes.is_empty() { String::new() } else { format!("  [{}]", codes.join(", ")) };
     out.line(&format!("{word} {:<40} {runs:>7}  {}{found}", loaded.name, loaded.scenario.title))?;
-    for (report, verdict) in verdicts.iter().filter(|(_, verdict)| verdict.code != Code::Clean) {
-        out.line(&format!("       {}: {} after {} steps", report.name, verdict.outcome, report.steps))?;
+    for verdict in verdicts.iter().filter(|verdict| verdict.code != Code::Clean) {
+        out.line(&format!("       {}: {} after {} steps", verdict.run, verdict.outcome, verdict.steps))?;
         for failure in &verdict.failures {
             out.line(&indented(failure, 9))?;
         }
@@ -198,7 +198,7 @@ pub(crate) fn summary(
 fn word(code: Code, paint: Paint) -> String {
     match code {
         Code::Clean => paint.good("ok    "),
-        Code::Inconclusive => paint.bad("??????"),
+        Code::Inconclusive | Code::Interrupted => paint.bad("??????"),
         _ => paint.bad("FAILED"),
     }
 }

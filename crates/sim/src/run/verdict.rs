@@ -1,16 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The verdict on a run, and the command that repeats it.
 
+use std::collections::BTreeSet;
+
 use lab::run::{Bus, Decider, Limit, Outcome, RunReport, Standing};
 
-use crate::{args::RunArguments, code::Code, files::Loaded};
+use crate::{
+    args::RunArguments,
+    code::Code,
+    files::Loaded,
+    interrupt::{self, Why},
+};
 
 /// More tasks than these are not listed.
 const MAX_STANDING: usize = 16;
 
-/// What there is to say about a run at its end.
+/// What there is to say about a run at its end: as little as may be kept of thousands of runs.
 #[derive(Debug)]
 pub(crate) struct Verdict {
+    /// The name of the run.
+    pub(crate) run: String,
+    /// How many operations it had.
+    pub(crate) steps: u64,
+    /// The kinds of its findings.
+    pub(crate) findings: BTreeSet<&'static str>,
     pub(crate) code: Code,
     /// How the execution ended, for people.
     pub(crate) outcome: &'static str,
@@ -38,6 +51,14 @@ impl Verdict {
                 Code::Inconclusive
             }
             _ if report.diverged.is_some() => Code::Diverged,
+            Outcome::Abandoned if interrupt::why() == Some(Why::Signal) => {
+                failures.push("interrupted: this is what was known by then".to_owned());
+                Code::Interrupted
+            }
+            Outcome::Abandoned if interrupt::why() == Some(Why::Time) => {
+                failures.push("inconclusive: the limit of time is reached; see --max-time".to_owned());
+                Code::Inconclusive
+            }
             Outcome::Abandoned => {
                 failures.push("the execution was ended without a reason: this is a bug in sim".to_owned());
                 Code::Internal
@@ -54,8 +75,21 @@ impl Verdict {
             let standing = diverged.standing.iter().take(MAX_STANDING);
             failures.extend(standing.map(|standing| in_words(bus, standing)));
         }
-        let (outcome, outcome_name) = outcome(report.outcome);
-        Verdict { code, outcome, outcome_name, failures, replay: replay(report, arguments, loaded) }
+        let (outcome, outcome_name) = match code {
+            Code::Interrupted => ("interrupted", "interrupted"),
+            Code::Inconclusive => ("ended by a limit", "limit"),
+            _ => outcome(report.outcome),
+        };
+        Verdict {
+            run: report.name.clone(),
+            steps: report.steps,
+            findings: report.findings.iter().map(|found| found.finding.code()).collect(),
+            code,
+            outcome,
+            outcome_name,
+            failures,
+            replay: replay(report, arguments, loaded),
+        }
     }
 }
 
@@ -82,8 +116,8 @@ fn limit_reached(limit: Limit) -> &'static str {
     match limit {
         Limit::Steps => "inconclusive: the limit of operations is reached; see --max-steps",
         Limit::Time => "inconclusive: the limit of virtual time is reached; see `max_time` of the machine",
-        Limit::Tasks => "inconclusive: the limit of tasks is reached",
-        Limit::Memory => "inconclusive: the limit of simulated memory is reached",
+        Limit::Tasks => "inconclusive: the limit of tasks is reached; there is no more than that",
+        Limit::Memory => "inconclusive: the limit of simulated memory is reached; see --max-memory",
     }
 }
 
@@ -102,6 +136,9 @@ fn replay(report: &RunReport, arguments: &RunArguments, loaded: &Loaded) -> Stri
     }
     if let Some(max_steps) = arguments.max_steps {
         command.push_str(&format!(" --max-steps {max_steps}"));
+    }
+    if let Some(max_memory) = arguments.max_memory {
+        command.push_str(&format!(" --max-memory {max_memory}"));
     }
     command
 }

@@ -4,5 +4,8 @@
 mod bad_input;
 mod common;
 mod exit_codes;
+mod files;
+mod interrupt;
+mod limits;
 mod snapshots;
 mod words;
