@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `atomic_t`; include/linux/atomic.h
 
-use machine::{Addr, CellKind, Op, Order, Update};
+use machine::{Addr, CellKind, Op, Order, Step, Update};
 
-use crate::{Field, Kernel};
+use crate::{
+    Field, Kernel,
+    future::{done, map},
+};
 
 /// `atomic_t`, `atomic_long_t`
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +25,7 @@ impl Field for Atomic {
 
 impl Atomic {
     #[track_caller]
-    fn update(self, k: &Kernel, update: Update, order: Order) -> impl Future<Output = i64> {
+    fn update(self, k: &Kernel, update: Update, order: Order) -> Step<'_> {
         k.bus.step(Op::Marked(self.0, update, order))
     }
     /// `atomic_read()`. Orders nothing.
@@ -38,50 +41,41 @@ impl Atomic {
     /// `atomic_set()`. Orders nothing.
     #[track_caller]
     pub fn set(self, k: &Kernel, value: i64) -> impl Future<Output = ()> {
-        let step = self.update(k, Update::Write(value), Order::Relaxed);
-        async move {
-            step.await;
-        }
+        done(self.update(k, Update::Write(value), Order::Relaxed))
     }
     /// `atomic_inc()`. Orders nothing.
     #[track_caller]
     pub fn inc(self, k: &Kernel) -> impl Future<Output = ()> {
-        let step = self.update(k, Update::Add(1), Order::Relaxed);
-        async move {
-            step.await;
-        }
+        done(self.update(k, Update::Add(1), Order::Relaxed))
     }
     /// `atomic_dec()`. Orders nothing.
     #[track_caller]
     pub fn dec(self, k: &Kernel) -> impl Future<Output = ()> {
-        let step = self.update(k, Update::Add(-1), Order::Relaxed);
-        async move {
-            step.await;
-        }
+        done(self.update(k, Update::Add(-1), Order::Relaxed))
     }
     /// `atomic_dec_and_test()`: whether it became 0. A full barrier.
     #[track_caller]
     pub fn dec_and_test(self, k: &Kernel) -> impl Future<Output = bool> {
         let step = self.update(k, Update::Add(-1), Order::Full);
-        async move { step.await == 1 }
+        map(step, |old| old == 1)
     }
     /// `atomic_inc_not_zero()`: whether it was not 0 and is one more. A full barrier.
     #[track_caller]
     pub fn inc_not_zero(self, k: &Kernel) -> impl Future<Output = bool> {
         let step = self.update(k, Update::AddUnless { delta: 1, unless: 0 }, Order::Full);
-        async move { step.await != 0 }
+        map(step, |old| old != 0)
     }
     /// `atomic_inc_below()` of kernel/ucount.c: whether it was below `limit` and is one more.
     #[track_caller]
     pub fn inc_below(self, k: &Kernel, limit: i64) -> impl Future<Output = bool> {
         let step = self.update(k, Update::IncBelow(limit), Order::Full);
-        async move { step.await < limit }
+        map(step, move |old| old < limit)
     }
     /// `atomic_dec_if_positive()`: the new value; negative, and not stored, if there was nothing to subtract.
     #[track_caller]
     pub fn dec_if_positive(self, k: &Kernel) -> impl Future<Output = i64> {
         let step = self.update(k, Update::DecIfPositive, Order::Full);
-        async move { step.await.wrapping_sub(1) }
+        map(step, |old| old.wrapping_sub(1))
     }
     /// `xchg()`: the old value. A full barrier.
     #[track_caller]

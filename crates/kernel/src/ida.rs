@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use machine::{Addr, CellKind, Layout};
+use machine::{Addr, CellKind, Effect, Layout, Loc};
 
-use crate::{EAGAIN, ENOSPC, Errno, Field, Gfp, Kernel};
+use crate::{EAGAIN, ENOSPC, Errno, Field, Gfp, Kernel, future::AtOnce};
 
 /// `IDA_BITMAP_BITS`
 const BITMAP_BITS: u32 = 1024;
@@ -56,34 +56,33 @@ impl Ida {
     /// `EAGAIN` if memory has to be preloaded; `ENOSPC` if there is no id.
     #[track_caller]
     pub fn get_new_above(self, k: &Kernel, start: u32) -> impl Future<Output = Result<u32, Errno>> {
-        let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
-        async move {
-            let mut number = read.await;
-            if number == 0 {
-                number = k.new_ida();
-            }
-            let cpu = k.smp_processor_id();
-            let mut preload = k.ida_preload(cpu);
-            let id = k.with_ida(number, |ida| ida.get_new_above(start, &mut preload)).unwrap_or(Err(ENOSPC));
-            k.set_ida_preload(cpu, preload);
-            k.bus.write_at(self.0, number, loc).await;
-            id
+        AtOnce(self.get_new_above_at(k, start, std::panic::Location::caller()))
+    }
+    fn get_new_above_at(self, k: &Kernel, start: u32, loc: Loc) -> Option<Result<u32, Errno>> {
+        let mut number = k.bus.read_at(self.0, loc).value()?;
+        if number == 0 {
+            number = k.new_ida();
         }
+        let cpu = k.smp_processor_id();
+        let mut preload = k.ida_preload(cpu);
+        let id = k.with_ida(number, |ida| ida.get_new_above(start, &mut preload)).unwrap_or(Err(ENOSPC));
+        k.set_ida_preload(cpu, preload);
+        k.bus.write_at(self.0, number, loc).value()?;
+        Some(id)
     }
     /// `ida_remove()`: warns if the id is not allocated. Suspends only for an oops.
     #[track_caller]
     pub fn remove(self, k: &Kernel, id: u32) -> impl Future<Output = ()> {
-        let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
-        async move {
-            let number = read.await;
-            k.bus.write_at(self.0, number, loc).await;
-            match k.with_ida(number, |ida| ida.remove(id)).flatten() {
-                Some(bitmap) => k.kfree(bitmap),
-                None => k
-                    .bus
-                    .say_at(machine::Effect::Warn("ida_remove called for an id that is not allocated"), loc),
-            }
+        AtOnce(self.remove_at(k, id, std::panic::Location::caller()))
+    }
+    fn remove_at(self, k: &Kernel, id: u32, loc: Loc) -> Option<()> {
+        let number = k.bus.read_at(self.0, loc).value()?;
+        k.bus.write_at(self.0, number, loc).value()?;
+        match k.with_ida(number, |ida| ida.remove(id)).flatten() {
+            Some(bitmap) => k.kfree(bitmap),
+            None => k.bus.say_at(Effect::Warn("ida_remove called for an id that is not allocated"), loc),
         }
+        Some(())
     }
     /// All ids, without an access: for those who judge.
     pub fn ids(self, k: &Kernel) -> Vec<u32> {

@@ -4,9 +4,9 @@
 //! Tree nodes are not modelled: an allocation never fails for want of memory. The whole table is one cell to
 //! KASAN and KCSAN.
 
-use machine::{Addr, CellKind};
+use machine::{Addr, CellKind, Loc};
 
-use crate::{EINVAL, ENOSPC, Errno, Field, Kernel};
+use crate::{EINVAL, ENOSPC, Errno, Field, Kernel, future::AtOnce};
 
 /// `struct idr`. Its cell holds the number of its table, from 1; 0 is an empty one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +38,7 @@ impl Idr {
     /// `idr_init()`
     #[track_caller]
     pub fn init(self, k: &Kernel) -> impl Future<Output = ()> {
-        let write = k.bus.write(self.0, 0);
-        async move {
-            write.await;
-        }
+        AtOnce(k.bus.write(self.0, 0).value().map(|_| ()))
     }
     /// `idr_alloc()`: the lowest free id in `start..end`; `end` of 0 or less means no limit.
     ///
@@ -56,64 +53,64 @@ impl Idr {
         start: i32,
         end: i32,
     ) -> impl Future<Output = Result<i32, Errno>> {
-        let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
-        async move {
-            let mut table = read.await;
-            k.warn_on_once(start < 0, "start < 0");
-            if start < 0 {
-                return Err(EINVAL);
-            }
-            let max = if end > 0 { end - 1 } else { i32::MAX };
-            if table == 0 {
-                table = k.new_idr_table();
-            }
-            let id = k.with_idr_table(table, |table| {
-                let (at, id) = lowest_free(table, start, max)?;
-                table.insert(at, (id, ptr));
-                Some(id)
-            });
-            k.bus.write_at(self.0, table, loc).await;
-            id.flatten().ok_or(ENOSPC)
+        AtOnce(self.alloc_at(k, ptr, start, end, std::panic::Location::caller()))
+    }
+    fn alloc_at(self, k: &Kernel, ptr: Addr, start: i32, end: i32, loc: Loc) -> Option<Result<i32, Errno>> {
+        let mut table = k.bus.read_at(self.0, loc).value()?;
+        k.warn_on_once(start < 0, "start < 0");
+        if start < 0 {
+            return Some(Err(EINVAL));
         }
+        let max = if end > 0 { end - 1 } else { i32::MAX };
+        if table == 0 {
+            table = k.new_idr_table();
+        }
+        let id = k.with_idr_table(table, |table| {
+            let (at, id) = lowest_free(table, start, max)?;
+            table.insert(at, (id, ptr));
+            Some(id)
+        });
+        k.bus.write_at(self.0, table, loc).value()?;
+        Some(id.flatten().ok_or(ENOSPC))
     }
     /// `idr_find()`
     #[track_caller]
     pub fn find(self, k: &Kernel, id: i32) -> impl Future<Output = Option<Addr>> {
-        let read = k.bus.read(self.0);
-        async move { k.with_idr_table(read.await, |table| table[position(table, id).ok()?].1.into()).flatten() }
+        let number = k.bus.read(self.0).value();
+        AtOnce(number.map(|number| {
+            k.with_idr_table(number, |table| table[position(table, id).ok()?].1.into()).flatten()
+        }))
     }
     /// `idr_remove()`: what was there.
     #[track_caller]
     pub fn remove(self, k: &Kernel, id: i32) -> impl Future<Output = Option<Addr>> {
-        let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
-        async move {
-            let table = read.await;
-            k.bus.write_at(self.0, table, loc).await;
-            k.with_idr_table(table, |table| Some(table.remove(position(table, id).ok()?).1)).flatten()
-        }
+        AtOnce(self.remove_at(k, id, std::panic::Location::caller()))
+    }
+    fn remove_at(self, k: &Kernel, id: i32, loc: Loc) -> Option<Option<Addr>> {
+        let table = k.bus.read_at(self.0, loc).value()?;
+        k.bus.write_at(self.0, table, loc).value()?;
+        Some(k.with_idr_table(table, |table| Some(table.remove(position(table, id).ok()?).1)).flatten())
     }
     /// One step of `idr_for_each()`: the first entry whose id is at least `from`. Ascending; entries may be added
     /// and removed meanwhile.
     #[track_caller]
     pub fn next(self, k: &Kernel, from: i32) -> impl Future<Output = Option<(i32, Addr)>> {
-        let read = k.bus.read(self.0);
-        async move {
-            k.with_idr_table(read.await, |table| {
+        let number = k.bus.read(self.0).value();
+        AtOnce(number.map(|number| {
+            k.with_idr_table(number, |table| {
                 let (Ok(at) | Err(at)) = position(table, from);
                 table.get(at).copied()
             })
             .flatten()
-        }
+        }))
     }
     /// `idr_destroy()`: forgets the entries, not what they point to, and leaves an empty, usable idr.
     #[track_caller]
     pub fn destroy(self, k: &Kernel) -> impl Future<Output = ()> {
-        let (read, loc) = (k.bus.read(self.0), std::panic::Location::caller());
-        async move {
-            let table = read.await;
-            k.bus.write_at(self.0, 0, loc).await;
-            k.release_idr_table(table);
-        }
+        let loc = std::panic::Location::caller();
+        let table = k.bus.read_at(self.0, loc).value();
+        let written = table.and_then(|_| k.bus.write_at(self.0, 0, loc).value());
+        AtOnce(written.and(table).map(|table| k.release_idr_table(table)))
     }
     /// All entries, without an access: for those who judge.
     pub fn entries(self, k: &Kernel) -> Vec<(i32, Addr)> {

@@ -21,6 +21,7 @@ mod atomic;
 mod completion;
 mod delay;
 mod errno;
+mod future;
 mod ida;
 mod idr;
 mod kill_points;
@@ -44,6 +45,7 @@ use std::{
 pub use atomic::Atomic;
 pub use completion::Completion;
 pub use errno::*;
+use future::{Maybe, done};
 pub use ida::Ida;
 pub use idr::Idr;
 pub use list::ListHead;
@@ -157,6 +159,7 @@ impl Kernel {
     }
     /// Enters a kernel function until the result is dropped. `arg` is its most telling argument.
     #[track_caller]
+    #[inline(always)]
     pub fn enter(&self, function: &'static Function, arg: i64) -> Entered<'_> {
         let loc = std::panic::Location::caller();
         self.bus.say_at(Effect::Enter(function, arg), loc);
@@ -178,12 +181,8 @@ impl Kernel {
     pub fn might_sleep(&self, what: &'static str) -> impl Future<Output = ()> {
         self.might_sleep_here(what);
         let is_point = self.bus.points().might_sleep;
-        let resched = if is_point { Some(self.bus.step(Op::MightSleep(what))) } else { None };
-        async move {
-            if let Some(resched) = resched {
-                resched.await;
-            }
-        }
+        // No closures: they would hide who calls.
+        Maybe(if is_point { Some(self.bus.step(Op::MightSleep(what))) } else { None })
     }
     /// `WARN_ON_ONCE()`: warns the first time that this condition holds.
     #[track_caller]
@@ -195,20 +194,12 @@ impl Kernel {
     /// `BUG_ON()`: ends the task if `condition` holds.
     #[track_caller]
     pub fn bug_on(&self, condition: bool, what: &'static str) -> impl Future<Output = ()> {
-        let bug = if condition { Some(self.bus.step(Op::Fault(Fault::Bug(what)))) } else { None };
-        async move {
-            if let Some(bug) = bug {
-                bug.await;
-            }
-        }
+        Maybe(if condition { Some(self.bus.step(Op::Fault(Fault::Bug(what)))) } else { None })
     }
     /// `panic()`: ends the task, for good.
     #[track_caller]
     pub fn panic(&self, what: &'static str) -> impl Future<Output = ()> {
-        let panic = self.bus.step(machine::Op::Fault(Fault::Panic(what)));
-        async move {
-            panic.await;
-        }
+        done(self.bus.step(machine::Op::Fault(Fault::Panic(what))))
     }
     /// `send_sig(SIGKILL)`
     #[track_caller]

@@ -5,9 +5,12 @@
 
 use std::panic::Location;
 
-use machine::{Addr, Bus, CellKind, Fault, Loc, Op, Order, Update};
+use machine::{Addr, Bus, CellKind, Fault, Loc, Op, Order, Step, Update};
 
-use crate::{Field, Kernel, Pointer};
+use crate::{
+    Field, Kernel, Pointer, Value,
+    future::{AtOnce, map},
+};
 
 /// `struct list_head`: a head or a link, and a pointer to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,40 +49,60 @@ impl<'k> Links<'k> {
     fn new(k: &'k Kernel) -> Self {
         Links { bus: &k.bus, loc: Location::caller() }
     }
-    async fn next(self, entry: ListHead) -> ListHead {
-        ListHead(Addr::from_value(self.bus.read_at(entry.0, self.loc).await))
+    fn next(self, entry: ListHead) -> Option<ListHead> {
+        self.bus.read_at(entry.0, self.loc).value().map(ListHead::from_value)
     }
-    async fn prev(self, entry: ListHead) -> ListHead {
-        ListHead(Addr::from_value(self.bus.read_at(entry.0.plus(1), self.loc).await))
+    fn prev(self, entry: ListHead) -> Option<ListHead> {
+        self.bus.read_at(entry.0.plus(1), self.loc).value().map(ListHead::from_value)
     }
-    async fn set_next(self, entry: ListHead, next: ListHead) {
-        self.bus.write_at(entry.0, next.0.to_value(), self.loc).await;
+    fn set_next(self, entry: ListHead, next: ListHead) -> Option<()> {
+        self.bus.write_at(entry.0, next.0.to_value(), self.loc).value().map(|_| ())
     }
-    async fn set_prev(self, entry: ListHead, prev: ListHead) {
-        self.bus.write_at(entry.0.plus(1), prev.0.to_value(), self.loc).await;
+    fn set_prev(self, entry: ListHead, prev: ListHead) -> Option<()> {
+        self.bus.write_at(entry.0.plus(1), prev.0.to_value(), self.loc).value().map(|_| ())
     }
     /// A marked write of `next`, which readers follow.
-    async fn publish_next(self, entry: ListHead, next: ListHead, order: Order) {
-        self.bus.step_at(Op::Marked(entry.0, Update::Write(next.0.to_value()), order), self.loc).await;
+    fn publish_next(self, entry: ListHead, next: ListHead, order: Order) -> Step<'k> {
+        self.bus.step_at(Op::Marked(entry.0, Update::Write(next.0.to_value()), order), self.loc)
     }
     /// `INIT_LIST_HEAD()`
-    async fn init(self, head: ListHead) {
-        self.set_next(head, head).await;
-        self.set_prev(head, head).await;
+    fn init(self, head: ListHead) -> Option<()> {
+        self.set_next(head, head)?;
+        self.set_prev(head, head)
     }
     /// `__list_add()`
-    async fn insert(self, new: ListHead, prev: ListHead, next: ListHead) {
-        self.set_prev(next, new).await;
-        self.set_next(new, next).await;
-        self.set_prev(new, prev).await;
-        self.set_next(prev, new).await;
+    fn insert(self, new: ListHead, prev: ListHead, next: ListHead) -> Option<()> {
+        self.set_prev(next, new)?;
+        self.set_next(new, next)?;
+        self.set_prev(new, prev)?;
+        self.set_next(prev, new)
+    }
+    fn insert_after(self, prev: ListHead, new: ListHead) -> Option<()> {
+        self.insert(new, prev, self.next(prev)?)
+    }
+    fn insert_before(self, next: ListHead, new: ListHead) -> Option<()> {
+        self.insert(new, self.prev(next)?, next)
     }
     /// `__list_del_entry()`
-    async fn unlink(self, entry: ListHead) {
-        let prev = self.prev(entry).await;
-        let next = self.next(entry).await;
-        self.set_prev(next, prev).await;
-        self.set_next(prev, next).await;
+    fn unlink(self, entry: ListHead) -> Option<()> {
+        let prev = self.prev(entry)?;
+        let next = self.next(entry)?;
+        self.set_prev(next, prev)?;
+        self.set_next(prev, next)
+    }
+    fn poison(self, entry: ListHead) -> Option<()> {
+        self.set_next(entry, ListHead(Addr::LIST_POISON1))?;
+        self.set_prev(entry, ListHead(Addr::LIST_POISON2))
+    }
+    /// `list_replace_init()`
+    fn replace_init(self, old: ListHead, new: ListHead) -> Option<()> {
+        let next = self.next(old)?;
+        self.set_next(new, next)?;
+        self.set_prev(next, new)?;
+        let prev = self.prev(old)?;
+        self.set_prev(new, prev)?;
+        self.set_next(prev, new)?;
+        self.init(old)
     }
 }
 
@@ -88,74 +111,49 @@ impl ListHead {
     /// `->next`
     #[track_caller]
     pub fn next(self, k: &Kernel) -> impl Future<Output = ListHead> {
-        Links::new(k).next(self)
+        AtOnce(Links::new(k).next(self))
     }
     /// `->prev`
     #[track_caller]
     pub fn prev(self, k: &Kernel) -> impl Future<Output = ListHead> {
-        Links::new(k).prev(self)
+        AtOnce(Links::new(k).prev(self))
     }
     /// `INIT_LIST_HEAD()`
     #[track_caller]
     pub fn init(self, k: &Kernel) -> impl Future<Output = ()> {
-        Links::new(k).init(self)
+        AtOnce(Links::new(k).init(self))
     }
     /// `list_empty()`
     #[track_caller]
     pub fn is_empty(self, k: &Kernel) -> impl Future<Output = bool> {
-        let next = Links::new(k).next(self);
-        async move { next.await == self }
+        AtOnce(Links::new(k).next(self).map(|next| next == self))
     }
     /// `list_add()`: `new` becomes the first entry of this head.
     #[track_caller]
     pub fn add(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
-        let links = Links::new(k);
-        async move {
-            let next = links.next(self).await;
-            links.insert(new, self, next).await;
-        }
+        AtOnce(Links::new(k).insert_after(self, new))
     }
     /// `list_add_tail()`: `new` becomes the last entry of this head.
     #[track_caller]
     pub fn add_tail(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
-        let links = Links::new(k);
-        async move {
-            let prev = links.prev(self).await;
-            links.insert(new, prev, self).await;
-        }
+        AtOnce(Links::new(k).insert_before(self, new))
     }
     /// `list_del()`: leaves poison in the entry.
     #[track_caller]
     pub fn del(self, k: &Kernel) -> impl Future<Output = ()> {
         let links = Links::new(k);
-        async move {
-            links.unlink(self).await;
-            links.set_next(self, ListHead(Addr::LIST_POISON1)).await;
-            links.set_prev(self, ListHead(Addr::LIST_POISON2)).await;
-        }
+        AtOnce(links.unlink(self).and_then(|()| links.poison(self)))
     }
     /// `list_del_init()`: leaves an empty list in the entry.
     #[track_caller]
     pub fn del_init(self, k: &Kernel) -> impl Future<Output = ()> {
         let links = Links::new(k);
-        async move {
-            links.unlink(self).await;
-            links.init(self).await;
-        }
+        AtOnce(links.unlink(self).and_then(|()| links.init(self)))
     }
     /// `list_replace_init()`: `new` takes the place of this head, which becomes empty.
     #[track_caller]
     pub fn replace_init(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
-        let links = Links::new(k);
-        async move {
-            let next = links.next(self).await;
-            links.set_next(new, next).await;
-            links.set_prev(next, new).await;
-            let prev = links.prev(self).await;
-            links.set_prev(new, prev).await;
-            links.set_next(prev, new).await;
-            links.init(self).await;
-        }
+        AtOnce(Links::new(k).replace_init(self, new))
     }
 
     /// `list_add_tail_rcu()`: readers may walk the list meanwhile.
@@ -163,11 +161,11 @@ impl ListHead {
     pub fn add_tail_rcu(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
         let links = Links::new(k);
         async move {
-            let prev = links.prev(self).await;
-            links.set_next(new, self).await;
-            links.set_prev(new, prev).await;
+            let prev = AtOnce(links.prev(self)).await;
+            AtOnce(links.set_next(new, self)).await;
+            AtOnce(links.set_prev(new, prev)).await;
             links.publish_next(prev, new, Order::Release).await;
-            links.set_prev(self, new).await;
+            AtOnce(links.set_prev(self, new)).await;
         }
     }
     /// `list_del_rcu()`: poisons only `prev`; readers on the entry find their way on.
@@ -175,18 +173,17 @@ impl ListHead {
     pub fn del_rcu(self, k: &Kernel) -> impl Future<Output = ()> {
         let links = Links::new(k);
         async move {
-            let prev = links.prev(self).await;
-            let next = links.next(self).await;
-            links.set_prev(next, prev).await;
+            let prev = AtOnce(links.prev(self)).await;
+            let next = AtOnce(links.next(self)).await;
+            AtOnce(links.set_prev(next, prev)).await;
             links.publish_next(prev, next, Order::Relaxed).await;
-            links.set_prev(self, ListHead(Addr::LIST_POISON2)).await;
+            AtOnce(links.set_prev(self, ListHead(Addr::LIST_POISON2))).await;
         }
     }
     /// `list_next_rcu()`, by which `list_for_each_entry_rcu()` goes on.
     #[track_caller]
     pub fn next_rcu(self, k: &Kernel) -> impl Future<Output = ListHead> {
-        let step = k.bus.step(Op::Marked(self.0, Update::Read, Order::Acquire));
-        async move { ListHead(Addr::from_value(step.await)) }
+        map(k.bus.step(Op::Marked(self.0, Update::Read, Order::Acquire)), ListHead::from_value)
     }
 }
 
@@ -202,14 +199,11 @@ pub(crate) fn container_of<P: Pointer>(
         let right = |object: &machine::Object| std::ptr::eq(object.layout, expected);
         memory.object(link.0).is_some_and(|object| !right(object) || link.0.cell() != offset)
     });
-    let fault = confused
-        .then(|| k.bus.step(Op::Fault(Fault::TypeConfusion { link: link.0, expected: expected.name })));
-    async move {
-        if let Some(fault) = fault {
-            fault.await;
-        }
-        // A pointer that leads nowhere stays one: whoever follows it finds out.
-        let addr = if link.0.slot() == 0 { link.0 } else { link.0.object() };
-        P::at(addr)
+    if confused {
+        let _never = k.bus.step(Op::Fault(Fault::TypeConfusion { link: link.0, expected: expected.name }));
+        return AtOnce(None);
     }
+    // A pointer that leads nowhere stays one: whoever follows it finds out.
+    let addr = if link.0.slot() == 0 { link.0 } else { link.0.object() };
+    AtOnce(Some(P::at(addr)))
 }

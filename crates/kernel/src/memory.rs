@@ -5,7 +5,10 @@ use std::marker::PhantomData;
 
 use machine::{Addr, CellKind, Op, Order, Update};
 
-use crate::{Field, Kernel, Value};
+use crate::{
+    Field, Kernel, Value,
+    future::{AtOnce, done, map},
+};
 
 macro_rules! cell {
     ($(#[$doc:meta])* $name:ident, $kind:expr) => {
@@ -43,16 +46,12 @@ impl<T: Value> Plain<T> {
     /// Reads it. Suspends only for an oops.
     #[track_caller]
     pub fn read(self, k: &Kernel) -> impl Future<Output = T> {
-        let access = k.bus.read(self.addr);
-        async move { T::from_value(access.await) }
+        AtOnce(k.bus.read(self.addr).value().map(T::from_value))
     }
     /// Writes it. Suspends only for an oops.
     #[track_caller]
     pub fn write(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
-        let access = k.bus.write(self.addr, value.to_value());
-        async move {
-            access.await;
-        }
+        AtOnce(k.bus.write(self.addr, value.to_value()).value().map(|_| ()))
     }
 }
 
@@ -66,16 +65,12 @@ impl<T: Value> Racy<T> {
     /// Reads it.
     #[track_caller]
     pub fn read(self, k: &Kernel) -> impl Future<Output = T> {
-        let step = k.bus.step(Op::Racy(self.addr, Update::Read));
-        async move { T::from_value(step.await) }
+        map(k.bus.step(Op::Racy(self.addr, Update::Read)), T::from_value)
     }
     /// Writes it.
     #[track_caller]
     pub fn write(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
-        let step = k.bus.step(Op::Racy(self.addr, Update::Write(value.to_value())));
-        async move {
-            step.await;
-        }
+        done(k.bus.step(Op::Racy(self.addr, Update::Write(value.to_value()))))
     }
 }
 
@@ -88,23 +83,18 @@ impl<T: Value> Once<T> {
     /// `READ_ONCE()`
     #[track_caller]
     pub fn read(self, k: &Kernel) -> impl Future<Output = T> {
-        let step = k.bus.step(Op::Marked(self.addr, Update::Read, Order::Relaxed));
-        async move { T::from_value(step.await) }
+        map(k.bus.step(Op::Marked(self.addr, Update::Read, Order::Relaxed)), T::from_value)
     }
     /// `WRITE_ONCE()`
     #[track_caller]
     pub fn write(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
-        let step = k.bus.step(Op::Marked(self.addr, Update::Write(value.to_value()), Order::Relaxed));
-        async move {
-            step.await;
-        }
+        done(k.bus.step(Op::Marked(self.addr, Update::Write(value.to_value()), Order::Relaxed)))
     }
     /// `cmpxchg()`: the old value.
     #[track_caller]
     pub fn cmpxchg(self, k: &Kernel, old: T, new: T) -> impl Future<Output = T> {
         let update = Update::CmpXchg { old: old.to_value(), new: new.to_value() };
-        let step = k.bus.step(Op::Marked(self.addr, update, Order::Full));
-        async move { T::from_value(step.await) }
+        map(k.bus.step(Op::Marked(self.addr, update, Order::Full)), T::from_value)
     }
 }
 
@@ -117,27 +107,21 @@ impl<T: Value> RcuPointer<T> {
     /// `rcu_dereference()`
     #[track_caller]
     pub fn dereference(self, k: &Kernel) -> impl Future<Output = T> {
-        let step = k.bus.step(Op::Marked(self.addr, Update::Read, Order::Acquire));
-        async move { T::from_value(step.await) }
+        map(k.bus.step(Op::Marked(self.addr, Update::Read, Order::Acquire)), T::from_value)
     }
     /// `rcu_dereference_protected()`: by the writer, who holds the lock that writers take.
     #[track_caller]
     pub fn dereference_protected(self, k: &Kernel) -> impl Future<Output = T> {
-        let access = k.bus.read(self.addr);
-        async move { T::from_value(access.await) }
+        AtOnce(k.bus.read(self.addr).value().map(T::from_value))
     }
     /// `rcu_access_pointer()`: the value, not to be followed by a reader.
     #[track_caller]
     pub fn access(self, k: &Kernel) -> impl Future<Output = T> {
-        let step = k.bus.step(Op::Marked(self.addr, Update::Read, Order::Relaxed));
-        async move { T::from_value(step.await) }
+        map(k.bus.step(Op::Marked(self.addr, Update::Read, Order::Relaxed)), T::from_value)
     }
     /// `rcu_assign_pointer()`
     #[track_caller]
     pub fn assign(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
-        let step = k.bus.step(Op::Marked(self.addr, Update::Write(value.to_value()), Order::Release));
-        async move {
-            step.await;
-        }
+        done(k.bus.step(Op::Marked(self.addr, Update::Write(value.to_value()), Order::Release)))
     }
 }

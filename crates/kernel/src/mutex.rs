@@ -3,7 +3,10 @@
 
 use machine::{Addr, CellKind, Locking, Op};
 
-use crate::{EINTR, Errno, Field, Kernel};
+use crate::{
+    EINTR, Errno, Field, Kernel,
+    future::{done, map},
+};
 
 /// `struct mutex`
 #[derive(Clone, Copy, Debug)]
@@ -25,10 +28,7 @@ impl Mutex {
     #[track_caller]
     pub fn lock(self, k: &Kernel) -> impl Future<Output = ()> {
         k.might_sleep_here("mutex_lock");
-        let step = k.bus.step(Op::Lock(self.0, Locking::Mutex));
-        async move {
-            step.await;
-        }
+        done(k.bus.step(Op::Lock(self.0, Locking::Mutex)))
     }
     /// `mutex_lock_killable()`. Process context. Takes a free mutex even if `SIGKILL` is pending.
     ///
@@ -39,7 +39,7 @@ impl Mutex {
     pub fn lock_killable(self, k: &Kernel) -> impl Future<Output = Result<(), Errno>> {
         k.might_sleep_here("mutex_lock_killable");
         let step = k.bus.step(Op::Lock(self.0, Locking::MutexKillable));
-        async move { if step.await == 0 { Ok(()) } else { Err(EINTR) } }
+        map(step, |answer| if answer == 0 { Ok(()) } else { Err(EINTR) })
     }
     /// `mutex_unlock()`. By the task that locked it.
     #[track_caller]
@@ -50,6 +50,6 @@ impl Mutex {
     #[track_caller]
     pub fn is_locked(self, k: &Kernel) -> impl Future<Output = bool> {
         let step = k.bus.step(Op::IsLocked(self.0));
-        async move { step.await != 0 }
+        map(step, |answer| answer != 0)
     }
 }

@@ -9,7 +9,7 @@ use std::panic::Location;
 
 use machine::{Effect, Op, Section};
 
-use crate::Kernel;
+use crate::{Kernel, future::Maybe};
 
 macro_rules! section {
     ($disable:ident, $enable:ident, $section:expr, $what:literal) => {
@@ -34,28 +34,21 @@ impl Kernel {
     #[track_caller]
     fn disable(&self, section: Section) -> impl Future<Output = ()> {
         self.bus.say(Effect::Disable(section));
-        self.interruptible_at(section, Location::caller())
+        let loc = Location::caller();
+        Maybe(self.interrupts_may_arrive(section).then(|| self.bus.step_at(Op::Interruptible, loc)))
     }
     #[track_caller]
     fn enable(&self, section: Section) -> impl Future<Output = ()> {
         self.bus.say(Effect::Enable(section));
-        let point = self.bus.points().release.then(|| self.bus.step(Op::PreemptEnable));
-        async move {
-            if let Some(point) = point {
-                point.await;
-            }
-        }
+        Maybe(self.bus.points().release.then(|| self.bus.step(Op::PreemptEnable)))
     }
-    /// Where a section has begun that does not keep off every interrupt that there is.
-    pub(crate) async fn interruptible_at(&self, section: Section, loc: machine::Loc) {
+    /// Whether where a section has begun is a place where interrupts arrive that it does not keep off.
+    pub(crate) fn interrupts_may_arrive(&self, section: Section) -> bool {
         let points = self.bus.points();
-        let may_arrive = match section {
+        match section {
             Section::Preempt => points.softirqs || points.hardirqs,
             Section::Bh => points.hardirqs,
             Section::Irq => false,
-        };
-        if may_arrive {
-            self.bus.step_at(Op::Interruptible, loc).await;
         }
     }
     /// Says that the task has returned to user mode, where its CPU is in a quiescent state. Process context.

@@ -21,7 +21,7 @@ use self::{
     callbacks::{Callback, PerCpu},
     grace::GracePeriods,
 };
-use crate::{Completion, Field, Kernel, Mutex, Pointer, SpinLock, object};
+use crate::{Completion, Field, Kernel, Mutex, Pointer, SpinLock, future::done, object};
 
 tracepoint! {
     /// An object will be freed after a grace period.
@@ -101,10 +101,7 @@ impl Kernel {
     /// `rcu_read_lock()`. Any context; nests.
     #[track_caller]
     pub fn rcu_read_lock(&self) -> impl Future<Output = ()> {
-        let step = self.bus.step(Op::RcuReadLock);
-        async move {
-            step.await;
-        }
+        done(self.bus.step(Op::RcuReadLock))
     }
     /// `rcu_read_unlock()`
     #[track_caller]
@@ -135,7 +132,6 @@ impl Kernel {
         async move {
             let _f = self.enter(function!("synchronize_rcu_expedited"), 0);
             self.bus.step_at(Op::GraceBegin { expedited: true }, loc).await;
-            self.trace(&SYNCHRONIZE_RCU, 0, 0);
             self.bus.step_at(Op::GraceEnd, loc).await;
         }
     }

@@ -3,7 +3,10 @@
 
 use machine::{Addr, Effect, Fault, Layout, Op};
 
-use crate::{Kernel, Pointer};
+use crate::{
+    Kernel, Pointer,
+    future::{Maybe, done, map},
+};
 
 /// Whether an allocation may sleep; include/linux/gfp.h
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +49,15 @@ impl FaultInjection {
     }
     /// Whether this allocation of `kind` fails. Failures armed after the one that hits do not count it.
     fn hits(&mut self, kind: &str) -> bool {
+        self.hits_if(|armed| armed.is_none_or(|armed| armed == kind))
+    }
+    /// The same for what another task allocates: a failure of any kind does not mean it.
+    pub(crate) fn hits_kind(&mut self, kind: &str) -> bool {
+        self.hits_if(|armed| armed == Some(kind))
+    }
+    fn hits_if(&mut self, is_meant: impl Fn(Option<&str>) -> bool) -> bool {
         for armed in &mut self.armed {
-            if armed.kind.as_deref().is_some_and(|armed| armed != kind) || armed.times == Some(0) {
+            if !is_meant(armed.kind.as_deref()) || armed.times == Some(0) {
                 continue;
             }
             if armed.nth > 1 {
@@ -70,16 +80,13 @@ impl Kernel {
     pub fn should_fail(&self, kind: &'static str, gfp: Gfp) -> impl Future<Output = bool> {
         let loc = std::panic::Location::caller();
         let might_sleep = if gfp == Gfp::Kernel { Some(self.might_sleep(kind)) } else { None };
-        async move {
-            if let Some(might_sleep) = might_sleep {
-                might_sleep.await;
-            }
+        map(Maybe(might_sleep), move |()| {
             let fails = self.faults.borrow_mut().hits(kind);
             if fails {
                 self.bus.say_at(Effect::AllocFailed(kind), loc);
             }
             fails
-        }
+        })
     }
 
     /// An object of `bytes` zeroed bytes, or NULL. `kind` is the name that failures are injected by.
@@ -91,6 +98,24 @@ impl Kernel {
         kind: &'static str,
         gfp: Gfp,
     ) -> impl Future<Output = Option<Addr>> {
+        self.allocate(layout, bytes, kind, gfp, Addr::object)
+    }
+
+    /// `kzalloc(sizeof(*p))`, `kmem_cache_zalloc()`: a zeroed object, or NULL.
+    #[track_caller]
+    pub fn kzalloc<P: Pointer>(&self, kind: &'static str, gfp: Gfp) -> impl Future<Output = Option<P>> {
+        self.allocate(P::layout(), P::layout().cells() * 8, kind, gfp, P::at)
+    }
+
+    #[track_caller]
+    fn allocate<P>(
+        &self,
+        layout: &'static Layout,
+        bytes: usize,
+        kind: &'static str,
+        gfp: Gfp,
+        pointer: fn(Addr) -> P,
+    ) -> impl Future<Output = Option<P>> {
         let loc = std::panic::Location::caller();
         let fails = self.should_fail(kind, gfp);
         async move {
@@ -101,24 +126,14 @@ impl Kernel {
             if addr.is_none() {
                 self.bus.step_at(Op::Fault(Fault::OutOfMemory), loc).await;
             }
-            addr
+            addr.map(pointer)
         }
-    }
-
-    /// `kzalloc(sizeof(*p))`, `kmem_cache_zalloc()`: a zeroed object, or NULL.
-    #[track_caller]
-    pub fn kzalloc<P: Pointer>(&self, kind: &'static str, gfp: Gfp) -> impl Future<Output = Option<P>> {
-        let object = self.kzalloc_layout(P::layout(), P::layout().cells() * 8, kind, gfp);
-        async move { object.await.map(P::at) }
     }
 
     /// The machine has no more memory: not a case that the kernel knows. Ends the task.
     #[track_caller]
     pub fn out_of_memory(&self) -> impl Future<Output = ()> {
-        let fault = self.bus.step(Op::Fault(Fault::OutOfMemory));
-        async move {
-            fault.await;
-        }
+        done(self.bus.step(Op::Fault(Fault::OutOfMemory)))
     }
 
     /// `kfree()`, `kmem_cache_free()`. Any context; NULL is no object.

@@ -3,7 +3,7 @@
 
 use machine::{Addr, CellKind, Locking, Op, Section};
 
-use crate::{Field, Kernel};
+use crate::{Field, Kernel, future::AtOnce};
 
 /// `spinlock_t`
 #[derive(Clone, Copy, Debug)]
@@ -33,18 +33,18 @@ impl SpinLock {
     /// `spin_lock_init()`
     #[track_caller]
     pub fn init(self, k: &Kernel) -> impl Future<Output = ()> {
-        let access = k.bus.write(self.0, 0);
-        async move {
-            access.await;
-        }
+        AtOnce(k.bus.write(self.0, 0).value().map(|_| ()))
     }
     #[track_caller]
     fn acquire(self, k: &Kernel, locking: Locking) -> impl Future<Output = ()> {
         let step = k.bus.step(Op::Lock(self.0, locking));
-        let (section, loc) = (section_of(locking), std::panic::Location::caller());
+        let (may_arrive, loc) =
+            (k.interrupts_may_arrive(section_of(locking)), std::panic::Location::caller());
         async move {
             step.await;
-            k.interruptible_at(section, loc).await;
+            if may_arrive {
+                k.bus.step_at(Op::Interruptible, loc).await;
+            }
         }
     }
     /// `spin_lock()`. Any context that no interrupt taking the same lock can interrupt.

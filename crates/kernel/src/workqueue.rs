@@ -9,9 +9,14 @@ use std::{
     rc::Rc,
 };
 
-use machine::{Addr, ContextKind, NewTask, Symbol, function, tracepoint};
+use machine::{Addr, ContextKind, Effect, NewTask, Op, Symbol, function, tracepoint};
 
 use crate::{Atomic, Completion, Field, Gfp, Kernel, Plain, Pointer, object};
+
+/// The name by which the creation of workers fails; lib/fault-inject.c
+const WORKER: &str = "worker";
+/// Nanoseconds until the rescuer is called; `HZ / 100` jiffies.
+const MAYDAY_INITIAL_TIMEOUT: u64 = 10_000_000;
 
 tracepoint! {
     /// `queue_work()`: whether the work was not pending already.
@@ -115,9 +120,7 @@ impl Kernel {
                 let queue = self.workqueues.borrow()[index].clone();
                 queue.items.borrow_mut().push_back((work, func));
                 wq.queued().complete(self);
-                if !queue.worker.replace(true) {
-                    self.start_worker(wq, queue);
-                }
+                self.start_worker(wq, queue);
             }
             self.trace(&WORKQUEUE_QUEUE_WORK, work.0.to_value(), i64::from(queued));
             queued
@@ -141,14 +144,21 @@ impl Kernel {
         });
         queue.items.borrow_mut().push_back((barrier.work(), func));
         wq.queued().complete(self);
-        if !queue.worker.replace(true) {
-            self.start_worker(wq, queue);
-        }
+        self.start_worker(wq, queue);
         barrier.done().wait(self).await;
         self.kfree(barrier.addr());
     }
 
+    /// Somebody works on what is queued: the one who does already, a new worker, or the rescuer that workqueues with
+    /// `WQ_MEM_RECLAIM` have for the case that there is no memory for one.
     fn start_worker(&self, wq: WorkqueuePtr, queue: Rc<Workqueue>) {
+        if queue.worker.replace(true) {
+            return;
+        }
+        if self.faults.borrow_mut().hits_kind(WORKER) {
+            self.bus.say(Effect::AllocFailed(WORKER));
+            return self.send_mayday(queue);
+        }
         let kernel = self.this();
         let (name, idle) = (queue.name, Some(wq.queued().addr()));
         let task = Box::pin(async move {
@@ -158,6 +168,22 @@ impl Kernel {
             }
         });
         self.bus.spawn(NewTask { name, idle, cpu: None, context: ContextKind::Process, task });
+    }
+
+    /// `send_mayday()`, `rescuer_thread()`: what is queued is worked on, and only then a worker is asked for again. C
+    /// makes the rescuer together with the workqueue, and lets it wait.
+    fn send_mayday(&self, queue: Rc<Workqueue>) {
+        let kernel = self.this();
+        let name = self
+            .bus
+            .intern(&format!("kworker/R-{}", self.bus.name(queue.name).trim_start_matches("kworker/")));
+        let task = Box::pin(async move {
+            kernel.bus.step(Op::Sleep(MAYDAY_INITIAL_TIMEOUT)).await;
+            let _f = kernel.enter(function!("rescuer_thread"), 0);
+            while kernel.process_one_work(&queue).await {}
+            queue.worker.set(false);
+        });
+        self.bus.spawn(NewTask { name, idle: None, cpu: None, context: ContextKind::Process, task });
     }
 
     /// `process_one_work()`: takes the oldest item, clears its pending bit, and only then runs it, so that work that

@@ -12,8 +12,23 @@ pub(crate) struct Epoch {
     pub(crate) time: u32,
 }
 
-/// A moment that nobody knows.
-const NEVER: Epoch = Epoch { task: 0, time: u32::MAX };
+impl Epoch {
+    /// No number of a task has this bit.
+    const NOBODY: u32 = 1 << 31;
+
+    /// A moment that nobody knows.
+    pub(crate) const NEVER: Epoch = Epoch::never(0);
+
+    /// One of many moments that nobody knows.
+    pub(crate) const fn never(n: u32) -> Epoch {
+        Epoch { task: Epoch::NOBODY | n, time: u32::MAX }
+    }
+    /// Which one of them it is, if it is one.
+    #[inline]
+    pub(crate) fn which_never(self) -> Option<u32> {
+        (self.time == u32::MAX).then_some(self.task & !Epoch::NOBODY)
+    }
+}
 
 /// One clock among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +49,20 @@ struct Node {
     slots: [u32; FAN],
 }
 
+/// One clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct Root {
+    node: u32,
+    /// The present of the task whose clock it is: nobody else's knowledge changes that.
+    now: Epoch,
+}
+
 /// All clocks of one execution.
 #[derive(Debug)]
 pub(crate) struct Clocks {
     nodes: Vec<Node>,
     free_nodes: Vec<u32>,
-    /// The root of each clock.
-    roots: Vec<u32>,
+    roots: Vec<Root>,
     free_rows: Vec<Row>,
     /// The level of the roots.
     top: u32,
@@ -50,14 +72,16 @@ pub(crate) struct Clocks {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock<'a> {
     clocks: &'a Clocks,
-    root: u32,
+    row: Row,
+    /// The present of the task whose clock it is.
+    pub(crate) now: Epoch,
 }
 
 impl Clock<'_> {
     /// Whether it knows of a moment.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn knows(self, epoch: Epoch) -> bool {
-        epoch.time <= self.clocks.time(self.root, epoch.task)
+        epoch.task == self.now.task || epoch.time == 0 || epoch.time <= self.clocks.time(self.row, epoch.task)
     }
 }
 
@@ -87,7 +111,7 @@ impl Clocks {
         if let Some(row) = self.free_rows.pop() {
             return row;
         }
-        self.roots.push(NOTHING);
+        self.roots.push(Root::default());
         Row(u32::try_from(self.roots.len() - 1).expect("fewer clocks than memory holds"))
     }
     /// Nobody needs this clock any more.
@@ -100,45 +124,72 @@ impl Clocks {
         while task >> (BITS * (self.top + 1)) != 0 {
             for row in 0..self.roots.len() {
                 let mut slots = [NOTHING; FAN];
-                slots[0] = self.roots[row];
+                slots[0] = self.roots[row].node;
                 if slots[0] != NOTHING {
-                    self.roots[row] = self.new_node(slots);
+                    self.roots[row].node = self.new_node(slots);
                 }
             }
             self.top += 1;
         }
     }
-    /// A clock, to be asked.
+    /// The clock of a task, to be asked.
     #[inline]
     pub(crate) fn of(&self, row: Row) -> Clock<'_> {
-        Clock { clocks: self, root: self.roots[row.0 as usize] }
+        Clock { clocks: self, row, now: self.now(row) }
     }
-    /// The present of `task`, whose clock this is.
+    /// The present of the task whose clock this is.
     #[inline]
-    pub(crate) fn now(&self, row: Row, task: usize) -> Epoch {
-        let task = task as u32;
-        Epoch { task, time: self.time(self.roots[row.0 as usize], task) }
+    pub(crate) fn now(&self, row: Row) -> Epoch {
+        self.roots[row.0 as usize].now
     }
+    /// A new moment in the life of `task`, whose clock this is.
     #[inline]
     pub(crate) fn tick(&mut self, row: Row, task: usize) {
-        let mut node = self.own_node(self.roots[row.0 as usize], self.top);
-        self.roots[row.0 as usize] = node;
+        let root = &mut self.roots[row.0 as usize];
+        if self.top == 0 && root.node != NOTHING {
+            let time = &mut self.nodes[root.node as usize].slots[task % FAN]; // single nodes are not shared
+            *time += 1;
+            root.now = Epoch { task: task as u32, time: *time };
+        } else {
+            self.tick_in_tree(row, task);
+        }
+    }
+    #[inline(never)]
+    fn tick_in_tree(&mut self, row: Row, task: usize) {
+        let mut node = self.own_node(self.roots[row.0 as usize].node, self.top);
+        self.roots[row.0 as usize].node = node;
         for level in (0..self.top).rev() {
             let slot = (task >> (BITS * (level + 1))) % FAN;
             let below = self.own_node(self.nodes[node as usize].slots[slot], level);
             self.nodes[node as usize].slots[slot] = below;
             node = below;
         }
-        self.nodes[node as usize].slots[task % FAN] += 1;
+        let time = &mut self.nodes[node as usize].slots[task % FAN];
+        *time += 1;
+        self.roots[row.0 as usize].now = Epoch { task: task as u32, time: *time };
     }
     #[inline]
     pub(crate) fn knows(&self, row: Row, epoch: Epoch) -> bool {
         self.of(row).knows(epoch)
     }
+    /// What a clock knows of a task.
+    #[inline]
+    fn time(&self, row: Row, task: u32) -> u32 {
+        let node = &self.nodes[self.roots[row.0 as usize].node as usize];
+        if self.top == 0 { node.slots[task as usize % FAN] } else { self.time_in_tree(node, task) }
+    }
+    #[inline(never)]
+    fn time_in_tree(&self, root: &Node, task: u32) -> u32 {
+        let mut node = root;
+        for level in (1..=self.top).rev() {
+            node = &self.nodes[node.slots[(task >> (BITS * level)) as usize % FAN] as usize];
+        }
+        node.slots[task as usize % FAN]
+    }
     /// `to` learns what `from` knows.
     #[inline]
     pub(crate) fn join(&mut self, to: Row, from: Row) {
-        let (mine, theirs) = (self.roots[to.0 as usize], self.roots[from.0 as usize]);
+        let (mine, theirs) = (self.roots[to.0 as usize].node, self.roots[from.0 as usize].node);
         if self.top == 0 && mine != NOTHING {
             // Single nodes are not shared.
             for slot in 0..FAN {
@@ -148,37 +199,35 @@ impl Clocks {
             }
             return;
         }
-        self.roots[to.0 as usize] = self.join_nodes(mine, theirs, self.top);
+        self.roots[to.0 as usize].node = self.join_nodes(mine, theirs, self.top);
     }
     /// `to` knows exactly what `from` knows.
+    #[inline]
     pub(crate) fn copy(&mut self, to: Row, from: Row) {
-        let (old, new) = (self.roots[to.0 as usize], self.roots[from.0 as usize]);
-        if self.top == 0 {
+        let (old, new) = (self.roots[to.0 as usize].node, self.roots[from.0 as usize].node);
+        if self.top == 0 && old != NOTHING {
             // A single node is copied in less time than it is shared and copied later.
+            self.nodes[old as usize].slots = self.nodes[new as usize].slots;
+        } else {
+            self.copy_tree(to, old, new);
+        }
+    }
+    #[inline(never)]
+    fn copy_tree(&mut self, to: Row, old: u32, new: u32) {
+        if self.top == 0 {
             let slots = self.nodes[new as usize].slots;
-            match old {
-                NOTHING => self.roots[to.0 as usize] = self.new_node(slots),
-                _ => self.nodes[old as usize].slots = slots,
-            }
+            self.roots[to.0 as usize].node = self.new_node(slots);
             return;
         }
         self.keep(new);
         self.drop_node(old, self.top);
-        self.roots[to.0 as usize] = new;
+        self.roots[to.0 as usize].node = new;
     }
     fn forget(&mut self, row: Row) {
-        let old = std::mem::replace(&mut self.roots[row.0 as usize], NOTHING);
-        self.drop_node(old, self.top);
+        let old = std::mem::take(&mut self.roots[row.0 as usize]);
+        self.drop_node(old.node, self.top);
     }
 
-    #[inline]
-    fn time(&self, root: u32, task: u32) -> u32 {
-        let mut node = &self.nodes[root as usize];
-        for level in (1..=self.top).rev() {
-            node = &self.nodes[node.slots[(task >> (BITS * level)) as usize % FAN] as usize];
-        }
-        node.slots[task as usize % FAN]
-    }
     fn new_node(&mut self, slots: [u32; FAN]) -> u32 {
         let node = Node { refs: 1, slots };
         if let Some(index) = self.free_nodes.pop() {
@@ -280,14 +329,14 @@ impl Released {
     pub(crate) fn replace(&mut self, clocks: &mut Clocks, own: Row, task: usize) {
         let row = *self.row.get_or_insert_with(|| clocks.new_row());
         clocks.copy(row, own);
-        self.by = clocks.now(own, task);
+        self.by = clocks.now(own);
         clocks.tick(own, task);
     }
     /// `task` adds what it knows to what was there.
     pub(crate) fn add(&mut self, clocks: &mut Clocks, own: Row, task: usize) {
         let row = *self.row.get_or_insert_with(|| clocks.new_row());
         // `by` must vouch for all of it. It does if the task knew the rest; else nobody does.
-        self.by = if clocks.knows(own, self.by) { clocks.now(own, task) } else { NEVER };
+        self.by = if clocks.knows(own, self.by) { clocks.now(own) } else { Epoch::NEVER };
         clocks.join(row, own);
         clocks.tick(own, task);
     }
@@ -325,10 +374,10 @@ mod tests {
         for (task, row) in [a, b, c].into_iter().enumerate() {
             clocks.tick(row, task);
         }
-        let before = clocks.now(a, 0);
+        let before = clocks.now(a);
         let mut lock = Released::default();
         lock.replace(&mut clocks, a, 0);
-        let after = clocks.now(a, 0);
+        let after = clocks.now(a);
         lock.acquire(&mut clocks, b);
         assert!(clocks.knows(b, before) && !clocks.knows(b, after) && !clocks.knows(c, before));
         // Through a third, and across a change of width.
@@ -375,8 +424,8 @@ mod tests {
                 }
             }
             let probe = draw(TASKS.min(FAN << (BITS * clocks.top)));
-            assert_eq!(clocks.now(rows[a], probe).time, arrays[a][probe], "round {round}");
-            assert_eq!(clocks.now(rows[a], task).time, arrays[a][task], "round {round}");
+            assert_eq!(clocks.time(rows[a], probe as u32), arrays[a][probe], "round {round}");
+            assert_eq!(clocks.time(rows[a], task as u32), arrays[a][task], "round {round}");
         }
         for row in rows {
             clocks.give_back(row);

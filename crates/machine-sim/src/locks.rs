@@ -47,8 +47,8 @@ impl Sim {
     }
 
     pub(crate) fn lock(&mut self, task: usize, addr: Addr, how: Locking, loc: Loc) -> Option<i64> {
-        let place = self.used(task, addr, Kind::Write, loc)?;
-        let Some(sync) = self.sync_at(place) else { return Some(0) }; // behind an object is nothing
+        let spot = self.used(task, addr, Kind::Write, loc)?;
+        let Some(sync) = self.sync_at(spot) else { return Some(0) }; // behind an object is nothing
         self.stop_waiting(task, sync);
         if self.syncs[sync].holder.is_some() {
             return Some(EINTR); // only a task that is killed gets here
@@ -63,8 +63,8 @@ impl Sim {
     }
 
     pub(crate) fn unlock(&mut self, task: usize, addr: Addr, how: Locking, loc: Loc) {
-        let Some(place) = self.used(task, addr, Kind::Write, loc) else { return };
-        let Some(sync) = self.sync_at(place) else { return };
+        let Some(spot) = self.used(task, addr, Kind::Write, loc) else { return };
+        let Some(sync) = self.sync_at(spot) else { return };
         if self.syncs[sync].holder.is_none_or(|holder| holder.at.task as usize != task) {
             let what = self.cell(addr).to_string();
             return self.found(task, Bug::BadUnlock { what }, loc);
@@ -81,13 +81,13 @@ impl Sim {
     }
 
     pub(crate) fn is_locked(&mut self, task: usize, addr: Addr, loc: Loc) -> Option<i64> {
-        let place = self.used(task, addr, Kind::Read, loc)?;
-        Some(self.known_sync(place).map_or(0, |sync| i64::from(self.syncs[sync].holder.is_some())))
+        let spot = self.used(task, addr, Kind::Read, loc)?;
+        Some(self.known_sync(spot).map_or(0, |sync| i64::from(self.syncs[sync].holder.is_some())))
     }
 
     pub(crate) fn wait(&mut self, task: usize, addr: Addr, loc: Loc) -> Option<i64> {
-        let place = self.used(task, addr, Kind::Write, loc)?;
-        let Some(sync) = self.sync_at(place) else { return Some(0) };
+        let spot = self.used(task, addr, Kind::Write, loc)?;
+        let Some(sync) = self.sync_at(spot) else { return Some(0) };
         self.stop_waiting(task, sync);
         let count = std::mem::take(&mut self.syncs[sync].count);
         self.syncs[sync].released.acquire(&mut self.clocks, self.tasks[task].clock);
@@ -96,8 +96,8 @@ impl Sim {
     }
 
     pub(crate) fn complete(&mut self, task: usize, addr: Addr, loc: Loc) {
-        let Some(place) = self.used(task, addr, Kind::Write, loc) else { return };
-        let Some(sync) = self.sync_at(place) else { return };
+        let Some(spot) = self.used(task, addr, Kind::Write, loc) else { return };
+        let Some(sync) = self.sync_at(spot) else { return };
         self.syncs[sync].count += 1;
         self.syncs[sync].released.add(&mut self.clocks, self.tasks[task].clock, task);
         self.look_again(sync);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! KASAN and KCSAN: what an access to simulated memory means.
 
+use std::num::NonZeroU32;
+
 use machine::{Addr, BadPointer, Bug, Cell, Fault, Kind, Loc, Order, Place, Update};
 
 use crate::{
-    shadow::{Mark, Shadow},
+    clock::Row,
+    shadow::{Accesses, Mark, Shadow},
     sim::Sim,
 };
 
@@ -19,8 +22,8 @@ pub(crate) struct Object {
     valid: u64,
     pub(crate) allocated: Mark,
     pub(crate) freed: Option<Mark>,
-    /// Every use is a read of it; its free is a write.
-    pub(crate) shadow: Shadow,
+    /// Who used it: every use is a read of it, its free a write.
+    pub(crate) uses: Accesses,
     /// Static data is always there.
     pub(crate) is_static: bool,
 }
@@ -35,12 +38,40 @@ pub(crate) struct CellState {
     pub(crate) sync: u32,
 }
 
+/// Where a pointer that can be followed leads, in one word, which stays in a register.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    /// Nothing is in slot 0.
+    slot: NonZeroU32,
+    /// [`Spot::BEHIND`] if it lies behind the object.
+    cell: u32,
+}
+
+impl Spot {
+    const BEHIND: u32 = u32::MAX;
+
+    #[inline]
+    fn new(slot: usize, cell: Option<usize>) -> Option<Self> {
+        let cell = cell.map_or(Spot::BEHIND, |cell| cell as u32);
+        NonZeroU32::new(slot as u32).map(|slot| Spot { slot, cell })
+    }
+    #[inline]
+    fn slot(self) -> usize {
+        self.slot.get() as usize
+    }
+    /// The cell among all cells; none behind an object.
+    #[inline]
+    pub(crate) fn cell(self) -> Option<usize> {
+        (self.cell != Spot::BEHIND).then_some(self.cell as usize)
+    }
+}
+
 impl Sim {
     pub(crate) fn alloc(&mut self, task: usize, addr: Addr, loc: Loc) {
         let allocated = self.mark(task, loc);
-        let (cells, bytes, is_static, slots, all) = self.bus.inspect(|memory| {
+        let (cells, bytes, is_static) = self.bus.inspect(|memory| {
             let object = memory.object(addr).expect("what was allocated is there");
-            (object.cells(), object.bytes, object.name.is_some(), memory.slots(), memory.cells())
+            (object.cells(), object.bytes, object.name.is_some())
         });
         let new = Object {
             start: cells.start,
@@ -50,18 +81,24 @@ impl Sim {
             valid: bytes.div_ceil(8) as u64,
             allocated,
             freed: None,
-            shadow: Shadow::NEW,
+            uses: Accesses::NONE,
             is_static,
         };
-        if self.objects.len() < slots {
-            // Those in between were said and are not applied yet.
-            self.objects.resize(slots, Object { cells: 0, bytes: 0, valid: 0, ..new });
+        while self.objects.len() < addr.slot() {
+            self.objects.push(Object { cells: 0, bytes: 0, valid: 0, ..new }); // the page at NULL
         }
-        std::mem::replace(&mut self.objects[addr.slot()], new).shadow.give_back(&mut self.shared);
-        if cells.start < self.cells.len() {
+        match self.objects.get_mut(addr.slot()) {
+            None => self.objects.push(new),
+            Some(old) => {
+                old.uses.give_back(&mut self.shared);
+                *old = new;
+            }
+        }
+        if cells.end <= self.cells.len() {
             cells.for_each(|cell| self.forget_cell(cell)); // the object that had this place before
+        } else {
+            self.cells.resize(cells.end, CellState::default());
         }
-        self.cells.resize(all, CellState::default());
     }
 
     fn forget_cell(&mut self, cell: usize) {
@@ -97,7 +134,7 @@ impl Sim {
         self.objects[place.slot].valid = 0;
         self.bus.change(|memory| memory.free(addr));
         if self.config.checks.kcsan {
-            let used = object.shadow.unordered_read(self.clocks.of(own), &self.shared);
+            let used = object.uses.unordered(self.clocks.of(own), &self.shared);
             if let Some(used) = used {
                 let (cell, used) = (self.cell(addr), self.access_of(used));
                 self.found(task, Bug::UnorderedFree { cell, used }, loc);
@@ -106,8 +143,7 @@ impl Sim {
     }
 
     /// Where a pointer leads, as far as allocations have been applied.
-    #[inline]
-    pub(crate) fn place(&self, addr: Addr) -> Result<Place, BadPointer> {
+    fn place(&self, addr: Addr) -> Result<Place, BadPointer> {
         match self.objects.get(addr.slot()) {
             Some(object) if addr.slot() != 0 => {
                 let cell = addr.cell();
@@ -121,38 +157,48 @@ impl Sim {
             _ => self.bus.inspect(|memory| memory.place(addr)),
         }
     }
+    /// The same, for who looks and does not use it. None if it leads nowhere.
+    #[inline]
+    pub(crate) fn spot(&self, addr: Addr) -> Option<Spot> {
+        self.good_spot(addr).or_else(|| {
+            let place = self.place(addr).ok()?;
+            Spot::new(place.slot, place.cell)
+        })
+    }
+    /// Where a pointer to memory leads that may be used.
+    #[inline]
+    fn good_spot(&self, addr: Addr) -> Option<Spot> {
+        let object = self.objects.get(addr.slot())?;
+        let cell = addr.cells_after(object.addr);
+        if cell < object.valid { Spot::new(addr.slot(), Some(object.start + cell as usize)) } else { None }
+    }
 
     /// `task` uses something in an object: a lock, a count. None if the pointer leads nowhere, which ends the task.
-    pub(crate) fn used(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
-        let place = self.follow(task, addr, kind, loc)?;
+    pub(crate) fn used(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Spot> {
+        let spot = self.follow(task, addr, kind, loc)?;
         if self.config.checks.kcsan {
-            let mark = self.mark(task, loc);
-            self.note_use(place, mark);
+            self.note_use(spot, self.tasks[task].clock, self.mark(task, loc));
         }
-        Some(place)
+        Some(spot)
     }
 
     /// KASAN: where a pointer leads. None if nowhere, which ends the task.
     #[inline]
-    fn follow(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
-        let slot = addr.slot();
-        match self.objects.get(slot) {
-            Some(object) if addr.cells_after(object.addr) < object.valid => {
-                let cell = Some(object.start + addr.cells_after(object.addr) as usize);
-                Some(Place { slot, cell, in_bounds: true, freed: false })
-            }
-            _ => self.follow_badly(task, addr, kind, loc),
+    fn follow(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Spot> {
+        match self.good_spot(addr) {
+            None => self.follow_badly(task, addr, kind, loc),
+            spot => spot,
         }
     }
 
     #[cold]
-    fn follow_badly(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Place> {
+    fn follow_badly(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) -> Option<Spot> {
         match self.place(addr) {
             Ok(place) => {
                 if self.config.checks.kasan {
                     self.found_bad_use(task, addr, place, kind, loc);
                 }
-                Some(place)
+                Spot::new(place.slot, place.cell)
             }
             Err(bad) => {
                 self.oops(task, Fault::BadPointer(bad, addr), loc);
@@ -162,12 +208,11 @@ impl Sim {
     }
 
     /// A use of an object is a read of it as a whole, which its free must be ordered after.
-    #[inline]
-    fn note_use(&mut self, place: Place, mark: Mark) {
-        let object = &mut self.objects[place.slot];
-        if !object.is_static && !object.shadow.was_read_at(mark.at) {
-            let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
-            object.shadow.read(mark, own, &mut self.shared);
+    #[inline(always)]
+    fn note_use(&mut self, spot: Spot, clock: Row, mark: Mark) {
+        let object = &mut self.objects[spot.slot()];
+        if !object.is_static {
+            object.uses.add(mark, self.clocks.of(clock), &mut self.shared);
         }
     }
 
@@ -187,24 +232,20 @@ impl Sim {
 
     #[inline]
     pub(crate) fn plain_access(&mut self, task: usize, addr: Addr, kind: Kind, loc: Loc) {
-        if let Some(place) = self.follow(task, addr, kind, loc)
+        if let Some(spot) = self.follow(task, addr, kind, loc)
             && self.config.checks.kcsan
         {
-            let mark = self.mark(task, loc);
-            self.note_use(place, mark);
-            self.check_race(addr, place, kind, false, mark);
+            self.check_race(task, addr, spot, kind, false, loc);
         }
     }
 
     pub(crate) fn racy(&mut self, task: usize, addr: Addr, update: Update, loc: Loc) -> Option<i64> {
         let kind = if update == Update::Read { Kind::Read } else { Kind::Write };
-        let place = self.follow(task, addr, kind, loc)?;
+        let spot = self.follow(task, addr, kind, loc)?;
         if self.config.checks.kcsan {
-            let mark = self.mark(task, loc);
-            self.note_use(place, mark);
-            self.check_race(addr, place, kind, false, mark);
+            self.check_race(task, addr, spot, kind, false, loc);
         }
-        Some(self.change(place, update))
+        Some(self.change(spot, update))
     }
 
     pub(crate) fn marked(
@@ -220,8 +261,8 @@ impl Sim {
             Update::Write(_) => Kind::Write,
             _ => Kind::ReadWrite,
         };
-        let place = self.follow(task, addr, kind, loc)?;
-        let old = self.change(place, update);
+        let spot = self.follow(task, addr, kind, loc)?;
+        let old = self.change(spot, update);
         if !self.config.checks.kcsan {
             return Some(old);
         }
@@ -230,18 +271,16 @@ impl Sim {
         // A read-modify-write operation that leaves the value alone orders nothing.
         if order.acquires()
             && (changed || update == Update::Read)
-            && let Some(sync) = self.known_sync(place)
+            && let Some(sync) = self.known_sync(spot)
         {
             self.syncs[sync].released.acquire(&mut self.clocks, own);
         }
         // After what was acquired, and before what is released: the access itself is passed on.
-        let mark = self.mark(task, loc);
-        self.note_use(place, mark);
-        self.check_race(addr, place, kind, true, mark);
+        self.check_race(task, addr, spot, kind, true, loc);
         // Nothing was ever passed on, and nothing is: no need for a table entry.
         if changed
-            && (order.releases() || self.known_sync(place).is_some())
-            && let Some(sync) = self.sync_at(place)
+            && (order.releases() || self.known_sync(spot).is_some())
+            && let Some(sync) = self.sync_at(spot)
         {
             let released = &mut self.syncs[sync].released;
             match update {
@@ -257,11 +296,13 @@ impl Sim {
         Some(old)
     }
 
-    fn change(&mut self, place: Place, update: Update) -> i64 {
+    fn change(&mut self, spot: Spot, update: Update) -> i64 {
+        let Some(cell) = spot.cell() else { return 0 }; // behind an object is nothing
         self.bus.change(|memory| {
-            let old = memory.value(place);
+            let value = memory.value_at(cell);
+            let old = *value;
             if let Some(new) = update.new_value(old) {
-                memory.set_value(place, new);
+                *value = new;
             }
             old
         })
@@ -269,52 +310,59 @@ impl Sim {
 
     /// KCSAN: two accesses race if one is a write, one is unmarked, and nothing orders them.
     #[inline]
-    fn check_race(&mut self, addr: Addr, place: Place, kind: Kind, is_marked: bool, mark: Mark) {
-        let Some(cell) = place.cell else { return };
-        let state = self.cells[cell];
-        let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
-        let races = |shadow: u32| {
-            shadow != 0 && self.shadows[shadow as usize].conflict(kind, own, &self.shared).is_some()
-        };
-        if races(state.plain) || !is_marked && races(state.marked) {
-            self.found_race(addr, state, kind, is_marked, mark);
+    fn check_race(&mut self, task: usize, addr: Addr, spot: Spot, kind: Kind, is_marked: bool, loc: Loc) {
+        let (clock, mark) = (self.tasks[task].clock, self.mark(task, loc));
+        self.note_use(spot, clock, mark);
+        let Some(cell) = spot.cell() else { return };
+        let CellState { plain, marked, .. } = self.cells[cell];
+        if self.may_race(plain, kind, clock) || !is_marked && self.may_race(marked, kind, clock) {
+            self.look_for_race(task, addr, cell, kind, is_marked, loc);
         }
-        let mine = if is_marked { state.marked } else { state.plain };
-        let mine = if mine != 0 { mine as usize } else { self.new_shadow(cell, is_marked) };
-        let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
+        let mine = if is_marked { marked } else { plain };
+        if mine == 0 {
+            return self.add_shadow(cell, is_marked, Shadow::of_first(kind, mark));
+        }
+        let (mine, own) = (&mut self.shadows[mine as usize], self.clocks.of(clock));
         match (kind, is_marked) {
-            (Kind::Read, _) => self.shadows[mine].read(mark, own, &mut self.shared),
-            (_, false) => self.shadows[mine].write(mark, &mut self.shared),
-            (_, true) => self.shadows[mine].write_marked(mark, own, &mut self.shared),
+            (Kind::Read, _) => mine.read(mark, own, &mut self.shared),
+            (_, false) => mine.write(mark, &mut self.shared),
+            (_, true) => mine.write_marked(mark, own, &mut self.shared),
         }
+    }
+
+    #[inline(always)]
+    fn may_race(&self, shadow: u32, kind: Kind, clock: Row) -> bool {
+        shadow != 0 && self.shadows[shadow as usize].may_conflict(kind, self.clocks.of(clock))
     }
 
     #[cold]
-    fn found_race(&mut self, addr: Addr, state: CellState, kind: Kind, is_marked: bool, mark: Mark) {
-        let own = self.clocks.of(self.tasks[mark.at.task as usize].clock);
+    fn look_for_race(&mut self, task: usize, addr: Addr, cell: usize, kind: Kind, is_marked: bool, loc: Loc) {
+        let CellState { plain, marked, .. } = self.cells[cell];
+        let own = self.clocks.of(self.tasks[task].clock);
         let conflict = |shadow: u32| self.shadows[shadow as usize].conflict(kind, own, &self.shared);
-        let plain = conflict(state.plain);
-        let Some((earlier, earlier_kind)) = plain.or_else(|| conflict(state.marked)) else { return };
+        let unmarked = conflict(plain);
+        let earlier = unmarked.or_else(|| if is_marked { None } else { conflict(marked) });
+        let Some((earlier, earlier_kind)) = earlier else { return };
         let (cell, earlier) = (self.cell(addr), self.access_of(earlier));
-        let earlier_marked = plain.is_none();
+        let earlier_marked = unmarked.is_none();
         let bug = Bug::DataRace { cell, kind, marked: is_marked, earlier, earlier_kind, earlier_marked };
-        self.found(mark.at.task as usize, bug, mark.loc);
+        self.found(task, bug, loc);
     }
 
-    fn new_shadow(&mut self, cell: usize, is_marked: bool) -> usize {
+    #[inline(always)]
+    fn add_shadow(&mut self, cell: usize, is_marked: bool, shadow: Shadow) {
         let index = match self.free_shadows.pop() {
             Some(index) => {
-                self.shadows[index as usize] = Shadow::NEW;
+                self.shadows[index as usize] = shadow;
                 index
             }
             None => {
-                self.shadows.push(Shadow::NEW);
+                self.shadows.push(shadow);
                 (self.shadows.len() - 1) as u32
             }
         };
         let state = &mut self.cells[cell];
         *(if is_marked { &mut state.marked } else { &mut state.plain }) = index;
-        index as usize
     }
 
     /// A memory cell, in words.

@@ -9,22 +9,36 @@ use crate::{config::Preempt, cpu::Cpu, sim::Sim, tasks::Task, time::Timer};
 
 impl Sim {
     /// `task` waits to perform this, or nothing any more.
+    #[inline]
     pub(crate) fn announce(&mut self, task: usize, announced: Option<Announced>) {
         self.announced[task] = announced;
+        let possible = match announced {
+            None
+            | Some(Announced {
+                op: Op::Lock(..) | Op::Wait(_) | Op::GraceEnd | Op::Sleep(_) | Op::Tick,
+                ..
+            }) => self.begin_to_wait(task),
+            Some(_) => true,
+        };
+        self.set_ready(task, possible);
+    }
+
+    /// `task` has announced something that may take its time, or nothing any more; whether that is possible now.
+    fn begin_to_wait(&mut self, task: usize) -> bool {
         let mut possible = true; // where a pointer leads nowhere is nothing: who follows it finds out
-        match announced {
+        match self.announced[task].map(|announced| announced.op) {
             None => {
                 self.leave_cpu(task);
                 possible = false;
             }
-            Some(Announced { op: op @ (Op::Lock(addr, _) | Op::Wait(addr)), .. }) => {
+            Some(op @ (Op::Lock(addr, _) | Op::Wait(addr))) => {
                 if let Some(sync) = self.sync_of(addr) {
                     self.begin_waiting(task, sync);
                     possible = self.has_come(task, op, sync);
                 }
             }
-            Some(Announced { op: Op::GraceEnd, .. }) => possible = self.grace_is_over(task),
-            Some(Announced { op: op @ (Op::Sleep(_) | Op::Tick), .. }) => {
+            Some(Op::GraceEnd) => possible = self.grace_is_over(task),
+            Some(op @ (Op::Sleep(_) | Op::Tick)) => {
                 self.leave_cpu(task);
                 if self.time.is_on() {
                     possible = false;
@@ -38,7 +52,7 @@ impl Sim {
             }
             Some(_) => {}
         }
-        self.set_ready(task, possible);
+        possible
     }
 
     /// Whether what `task` waits for at `sync` has come. Any waiter may win, but with a clock they are served in the
@@ -117,6 +131,7 @@ impl Sim {
         }
     }
 
+    #[inline(never)]
     fn change_ready(&mut self, task: usize, ready: bool) {
         self.tasks[task].ready = ready;
         if ready && self.time.is_on() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Shadow memory: the last accesses to one piece of memory, as FastTrack keeps them (Flanagan and Freund, PLDI 2009).
 
+use std::panic::Location;
+
 use machine::{Function, Kind, Loc};
 
 use crate::clock::{Clock, Epoch};
@@ -15,51 +17,86 @@ pub(crate) struct Mark {
 }
 
 /// The accesses of one kind that matter: those that no later one is known to follow.
+///
+/// Nearly all that is asked is whether a clock knows them, and that is one comparison: no access is one in the moment
+/// that everybody knows, and unordered ones by several tasks are one in a moment that nobody knows.
 #[derive(Clone, Copy, Debug)]
-enum Accesses {
-    None,
-    One(Mark),
-    /// Unordered ones by several tasks: a row of `Shared`.
-    Many(u32),
-}
+pub(crate) struct Accesses(Mark);
 
 impl Accesses {
-    /// Adds one by the task whose clock is `own`.
+    pub(crate) const NONE: Accesses = Accesses(Mark {
+        at: Epoch { task: 0, time: 0 },
+        step: 0,
+        loc: Location::caller(), // never told
+        function: None,
+    });
+
+    /// Unordered ones by several tasks: a row of [`Shared`].
     #[inline]
-    fn add(&mut self, mark: Mark, own: Clock<'_>, shared: &mut Shared) {
-        match self {
-            Accesses::None => *self = Accesses::One(mark),
-            Accesses::One(old) if old.at == mark.at => {} // of one moment, the first is as good as any
-            Accesses::One(old) if own.knows(old.at) => *self = Accesses::One(mark), // its own among them
-            _ => self.add_unordered(mark, shared),
+    fn row(&self) -> Option<u32> {
+        self.0.at.which_never()
+    }
+    /// Whether there is one in this moment, and no other since.
+    #[inline]
+    pub(crate) fn are_at(&self, now: Epoch) -> bool {
+        self.0.at == now
+    }
+    /// Adds one by the task whose clock is `own`.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, mark: Mark, own: Clock<'_>, shared: &mut Shared) {
+        if self.are_at(mark.at) {
+            return; // of one moment, the first is as good as any
+        }
+        if own.knows(self.0.at) {
+            self.0 = mark; // its own among them
+        } else {
+            // In parts: what is put together in memory is slow to copy.
+            self.add_unordered(mark.at, mark.step, mark.loc, mark.function, shared);
         }
     }
-    fn add_unordered(&mut self, mark: Mark, shared: &mut Shared) {
-        match *self {
-            Accesses::Many(row) => {
-                let row = &mut shared.rows[row as usize];
-                match row.binary_search_by_key(&mark.at.task, |old| old.at.task) {
-                    Ok(at) => row[at] = mark,
-                    Err(at) => row.insert(at, mark),
-                }
+    fn add_unordered(
+        &mut self,
+        at: Epoch,
+        step: u32,
+        loc: Loc,
+        function: Option<&'static Function>,
+        shared: &mut Shared,
+    ) {
+        let mark = Mark { at, step, loc, function };
+        if let Some(row) = self.row() {
+            let row = &mut shared.rows[row as usize];
+            let place = match row.len() {
+                ..=8 => row.iter().position(|old| old.at.task >= at.task).unwrap_or(row.len()),
+                _ => row.partition_point(|old| old.at.task < at.task),
+            };
+            match row.get_mut(place) {
+                Some(old) if old.at.task == at.task => *old = mark,
+                _ => row.insert(place, mark),
             }
-            Accesses::One(old) => {
-                let row = shared.new_row();
-                let mut both = [old, mark];
-                both.sort_by_key(|mark| mark.at.task);
-                shared.rows[row as usize].extend(both);
-                *self = Accesses::Many(row);
-            }
-            Accesses::None => *self = Accesses::One(mark),
+            return;
         }
+        let row = shared.new_row();
+        let mut both = [self.0, mark];
+        both.sort_by_key(|mark| mark.at.task);
+        shared.rows[row as usize].extend(both);
+        self.0.at = Epoch::never(row);
     }
     /// One that nothing orders before the present of the clock `own`.
     #[inline]
-    fn unordered(&self, own: Clock<'_>, shared: &Shared) -> Option<Mark> {
-        match self {
-            Accesses::None => None,
-            Accesses::One(old) => (!own.knows(old.at)).then_some(*old),
-            Accesses::Many(row) => shared.rows[*row as usize].iter().copied().find(|old| !own.knows(old.at)),
+    pub(crate) fn unordered(&self, own: Clock<'_>, shared: &Shared) -> Option<Mark> {
+        if own.knows(self.0.at) {
+            return None;
+        }
+        match self.row() {
+            None => Some(self.0),
+            Some(row) => shared.rows[row as usize].iter().copied().find(|old| !own.knows(old.at)),
+        }
+    }
+    /// They are not needed any more.
+    #[inline]
+    pub(crate) fn give_back(&self, shared: &mut Shared) {
+        if let Some(row) = self.row() {
+            shared.free.push(row);
         }
     }
 }
@@ -89,12 +126,6 @@ impl Shared {
         self.rows[row as usize].clear();
         row
     }
-    #[inline]
-    fn give_back(&mut self, accesses: Accesses) {
-        if let Accesses::Many(row) = accesses {
-            self.free.push(row);
-        }
-    }
 }
 
 /// The shadow of one piece of memory.
@@ -105,12 +136,15 @@ pub(crate) struct Shadow {
 }
 
 impl Shadow {
-    pub(crate) const NEW: Shadow = Shadow { writes: Accesses::None, reads: Accesses::None };
+    pub(crate) const NEW: Shadow = Shadow { writes: Accesses::NONE, reads: Accesses::NONE };
 
-    /// Whether a read in this moment is known, and no other since.
+    /// That of the first access.
     #[inline]
-    pub(crate) fn was_read_at(&self, now: Epoch) -> bool {
-        matches!(&self.reads, Accesses::One(old) if old.at == now)
+    pub(crate) fn of_first(kind: Kind, mark: Mark) -> Self {
+        match kind {
+            Kind::Read => Shadow { reads: Accesses(mark), ..Shadow::NEW },
+            _ => Shadow { writes: Accesses(mark), ..Shadow::NEW },
+        }
     }
     /// Records a read. `own` is the reader's clock.
     #[inline]
@@ -121,31 +155,31 @@ impl Shadow {
     #[inline]
     pub(crate) fn write(&mut self, mark: Mark, shared: &mut Shared) {
         self.give_back(shared);
-        *self = Shadow { writes: Accesses::One(mark), reads: Accesses::None };
-    }
-    /// What it holds is not needed any more.
-    #[inline]
-    pub(crate) fn give_back(&self, shared: &mut Shared) {
-        shared.give_back(self.writes);
-        shared.give_back(self.reads);
+        self.writes = Accesses(mark);
+        self.reads.0.at = Accesses::NONE.0.at;
     }
     /// Records a marked write, which others may precede in no order.
     #[inline]
     pub(crate) fn write_marked(&mut self, mark: Mark, own: Clock<'_>, shared: &mut Shared) {
         self.writes.add(mark, own, shared);
     }
-    /// A write, or for a write also a read, that nothing orders before the present of the clock `own`.
+    /// What it holds is not needed any more.
     #[inline]
+    pub(crate) fn give_back(&self, shared: &mut Shared) {
+        self.writes.give_back(shared);
+        self.reads.give_back(shared);
+    }
+    /// Whether the clock `own` may lack an access that one of this kind conflicts with: [`Shadow::conflict`] tells.
+    #[inline(always)]
+    pub(crate) fn may_conflict(&self, kind: Kind, own: Clock<'_>) -> bool {
+        !own.knows(self.writes.0.at) || kind != Kind::Read && !own.knows(self.reads.0.at)
+    }
+    /// A write, or for a write also a read, that nothing orders before the present of the clock `own`.
     pub(crate) fn conflict(&self, kind: Kind, own: Clock<'_>, shared: &Shared) -> Option<(Mark, Kind)> {
         let write = self.writes.unordered(own, shared).map(|write| (write, Kind::Write));
         match kind {
             Kind::Read => write,
-            _ => write.or_else(|| self.unordered_read(own, shared).map(|read| (read, Kind::Read))),
+            _ => write.or_else(|| self.reads.unordered(own, shared).map(|read| (read, Kind::Read))),
         }
-    }
-    /// A read that nothing orders before the present of the clock `own`.
-    #[inline]
-    pub(crate) fn unordered_read(&self, own: Clock<'_>, shared: &Shared) -> Option<Mark> {
-        self.reads.unordered(own, shared)
     }
 }

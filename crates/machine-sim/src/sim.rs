@@ -9,7 +9,7 @@ use std::{
 
 use machine::{
     Access, Addr, Announced, Bug, Bus, Choice, ContextKind, Current, Driver, Effect, Event, Fault, Finding,
-    Frame, Kind, Loc, NewTask, Op, Place, Said, Section, Symbol, TaskId, TraceHash, What,
+    Frame, Kind, Loc, NewTask, Op, Said, Section, Symbol, TaskId, TraceHash, What,
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Limit, Outcome},
     cpu::Cpus,
     locks::Sync,
-    memory::{CellState, Object},
+    memory::{CellState, Object, Spot},
     rcu::Rcu,
     shadow::{Mark, Shadow, Shared},
     tasks::Task,
@@ -49,6 +49,8 @@ pub struct Sim {
     pub(crate) rcu: Rcu,
     pub(crate) time: Time,
     said: Vec<Said>,
+    /// A second list, for the first step.
+    said_before: Vec<Said>,
     findings: Vec<Finding>,
     findings_left_out: u64,
     /// Findings that no driver was told of yet.
@@ -99,6 +101,7 @@ impl Sim {
             rcu: Rcu::default(),
             time: Time::default(),
             said: Vec::new(),
+            said_before: Vec::new(),
             findings: Vec::new(),
             findings_left_out: 0,
             told: 0,
@@ -193,7 +196,7 @@ impl Sim {
         self.reset();
         let (name, task) = (self.bus.intern("main"), Box::pin(main(self.bus.clone())));
         // What `main` did before it became a task, it did as the first task.
-        let mut before = Vec::new();
+        let mut before = std::mem::take(&mut self.said_before);
         self.bus.swap_said(&mut before);
         self.bus.spawn_at(
             NewTask { name, idle: None, cpu: None, context: ContextKind::Process, task },
@@ -201,6 +204,7 @@ impl Sim {
         );
         self.apply_said(0, driver);
         std::mem::swap(&mut self.said, &mut before);
+        self.said_before = before;
         self.apply_all(0, driver);
 
         let mut last = None;
@@ -229,7 +233,7 @@ impl Sim {
                 names: &self.names,
             };
             let Some(index) = driver.choose(&choice) else { return Outcome::Abandoned };
-            let Some(task) = self.ready(last).get(index) else { return Outcome::Abandoned };
+            let Some(task) = ready.get(index) else { return Outcome::Abandoned };
             self.step(task.index(), driver);
             if self.time.is_on() {
                 self.spend_step(task.index());
@@ -264,7 +268,8 @@ impl Sim {
     }
 
     fn current(&self, task: usize) -> Current {
-        Current { task: TaskId(task as u32), cpu: self.tasks[task].cpu }
+        // Without a check: it costs nothing where nobody looks.
+        Current { task: TaskId(task as u32), cpu: self.tasks.get(task).map_or(0, |task| task.cpu) }
     }
 
     /// The answer; none if the task is dead.
@@ -293,10 +298,21 @@ impl Sim {
     }
 
     fn apply_all<D: Driver + ?Sized>(&mut self, task: usize, driver: &mut D) {
-        let mut said = std::mem::take(&mut self.said);
-        for &Said { effect, loc } in &said {
+        let mut next = 0;
+        while let Some(said) = self.said.get(next) {
+            next += 1;
+            let loc = said.loc;
             // The frequent ones have arms of their own, so that what is known of them is known at compile time.
-            match effect {
+            match said.effect {
+                Effect::Enter(function, arg) => {
+                    self.stacks[task].push(Frame { function, arg, loc });
+                    self.note_event(task, What::Effect(Effect::Enter(function, arg)), loc, driver);
+                }
+                Effect::Leave(n) => {
+                    let stack = &mut self.stacks[task];
+                    stack.truncate(stack.len().saturating_sub(n as usize));
+                    self.note_event(task, What::Effect(Effect::Leave(n)), loc, driver);
+                }
                 Effect::Read(addr) => {
                     self.plain_access(task, addr, Kind::Read, loc);
                     self.note(task, What::Effect(Effect::Read(addr)), loc, driver);
@@ -305,16 +321,7 @@ impl Sim {
                     self.plain_access(task, addr, Kind::Write, loc);
                     self.note(task, What::Effect(Effect::Write(addr, value)), loc, driver);
                 }
-                Effect::Enter(function, arg) => {
-                    self.stacks[task].push(Frame { function, arg, loc });
-                    self.note(task, What::Effect(Effect::Enter(function, arg)), loc, driver);
-                }
-                Effect::Leave(n) => {
-                    let stack = &mut self.stacks[task];
-                    stack.truncate(stack.len().saturating_sub(n as usize));
-                    self.note(task, What::Effect(Effect::Leave(n)), loc, driver);
-                }
-                _ => {
+                effect => {
                     self.apply(task, effect, loc);
                     self.note(task, What::Effect(effect), loc, driver);
                 }
@@ -323,8 +330,7 @@ impl Sim {
                 break;
             }
         }
-        said.clear();
-        self.said = said;
+        self.said.clear();
     }
 
     fn apply(&mut self, task: usize, effect: Effect, loc: Loc) {
@@ -492,7 +498,7 @@ impl Sim {
     #[inline]
     pub(crate) fn mark(&self, task: usize, loc: Loc) -> Mark {
         Mark {
-            at: self.tasks.get(task).map_or(Epoch::default(), |of| self.clocks.now(of.clock, task)),
+            at: self.tasks.get(task).map_or(Epoch::default(), |of| self.clocks.now(of.clock)),
             step: self.steps as u32,
             loc,
             function: self.stacks.get(task).and_then(|stack| stack.last()).map(|frame| frame.function),
@@ -512,12 +518,11 @@ impl Sim {
     /// The table entry of a lock, count or word, made if there is none. None for what lies behind an object.
     #[inline]
     pub(crate) fn sync_of(&mut self, addr: Addr) -> Option<usize> {
-        let place = self.place(addr).ok()?;
-        self.sync_at(place)
+        self.sync_at(self.spot(addr)?)
     }
     #[inline]
-    pub(crate) fn sync_at(&mut self, place: Place) -> Option<usize> {
-        let cell = place.cell?;
+    pub(crate) fn sync_at(&mut self, spot: Spot) -> Option<usize> {
+        let cell = spot.cell()?;
         if self.cells[cell].sync == 0 {
             self.cells[cell].sync = self.free_syncs.pop().unwrap_or_else(|| {
                 self.syncs.push(Sync::default());
@@ -537,26 +542,31 @@ impl Sim {
     /// The same, if there is one.
     #[inline]
     pub(crate) fn sync_of_known(&self, addr: Addr) -> Option<usize> {
-        let place = self.place(addr).ok()?;
-        self.known_sync(place)
+        self.known_sync(self.spot(addr)?)
     }
     #[inline]
-    pub(crate) fn known_sync(&self, place: Place) -> Option<usize> {
-        let sync = self.cells[place.cell?].sync as usize;
+    pub(crate) fn known_sync(&self, spot: Spot) -> Option<usize> {
+        let sync = self.cells[spot.cell()?].sync as usize;
         (sync != 0).then_some(sync)
     }
 
+    /// An event, and what was found by it.
     #[inline(always)]
     fn note<D: Driver + ?Sized>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
+        self.note_event(task, what, loc, driver);
+        if self.told < self.findings.len() {
+            self.tell(driver);
+        }
+    }
+    /// An event by which nothing can be found.
+    #[inline(always)]
+    fn note_event<D: Driver + ?Sized>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
         self.hash.add(task, &what);
         if self.time.is_on() {
             self.hash.add_time(self.time.now);
             self.time.spend(&what);
         }
         driver.happened(&Event { current: self.current(task), what, loc, time: self.time.now });
-        if self.told < self.findings.len() {
-            self.tell(driver);
-        }
     }
 
     #[cold]

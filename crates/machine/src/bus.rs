@@ -354,6 +354,14 @@ impl Future for Step<'_> {
 #[must_use = "a faulting access goes unnoticed unless awaited"]
 pub struct Plain(Option<i64>);
 
+impl Plain {
+    /// The value, for who makes several accesses at once. Without one, something must be awaited that is never ready.
+    #[inline]
+    pub fn value(self) -> Option<i64> {
+        self.0
+    }
+}
+
 impl Future for Plain {
     type Output = i64;
 

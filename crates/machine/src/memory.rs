@@ -103,7 +103,7 @@ impl Memory {
         self.values.clear();
         self.counts.clear();
         self.names.clear();
-        self.quarantine.clear();
+        self.quarantine.iter_mut().for_each(|(_, slots)| slots.clear());
     }
 
     /// A new object of `bytes` bytes, zeroed.
@@ -217,6 +217,11 @@ impl Memory {
         if let Some(cell) = place.cell {
             self.values[cell] = value;
         }
+    }
+    /// The value of a cell, by its number among all cells.
+    #[inline]
+    pub fn value_at(&mut self, cell: usize) -> &mut i64 {
+        &mut self.values[cell]
     }
     /// What `addr` points to, in words: `net 3`, `net_generic 2`.
     pub fn describe(&self, addr: Addr) -> String {

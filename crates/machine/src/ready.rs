@@ -36,22 +36,33 @@ impl TaskSet {
     #[inline]
     pub fn set(&mut self, n: usize, member: bool) {
         let (word, bit) = (n / 64, 1_u64 << (n % 64));
-        if word >= self.words.len() {
-            self.words.resize(word + 1, 0);
-            self.counts.resize(word / BLOCK + 1, 0);
-        }
-        let was = self.words[word] & bit != 0;
-        if was == member {
+        let Some(bits) = self.words.get_mut(word) else {
+            if member {
+                self.grow(word, bit);
+            }
+            return;
+        };
+        if (*bits & bit != 0) == member {
             return;
         }
-        self.words[word] ^= bit;
+        *bits ^= bit;
+        let count = &mut self.counts[word / BLOCK];
         if member {
-            self.counts[word / BLOCK] += 1;
+            *count += 1;
             self.len += 1;
         } else {
-            self.counts[word / BLOCK] -= 1;
+            *count -= 1;
             self.len -= 1;
         }
+    }
+    /// A first member in words that there were none of.
+    #[cold]
+    fn grow(&mut self, word: usize, bit: u64) {
+        self.words.resize(word + 1, 0);
+        self.counts.resize(word / BLOCK + 1, 0);
+        self.words[word] = bit;
+        self.counts[word / BLOCK] += 1;
+        self.len += 1;
     }
     /// Whether `n` is a member.
     #[inline]
@@ -88,41 +99,48 @@ impl<'a> Union<'a> {
     fn word(self, word: usize) -> u64 {
         self.0.word(word) | self.1.word(word)
     }
+    #[inline]
     fn words(self) -> usize {
         self.0.words.len().max(self.1.words.len())
     }
     fn count(self, block: usize) -> usize {
         self.0.count(block) + self.1.count(block)
     }
-    /// The n-th member, from 0, when `skip` counts as none.
+    /// The n-th member, from 0, when `skip`, which is one, counts as none.
     #[inline]
     fn nth(self, mut n: usize, skip: Option<usize>) -> Option<usize> {
         if n + usize::from(skip.is_some()) >= self.len() {
             return None;
         }
-        let (skipped_word, skipped_bit) =
-            skip.map_or((usize::MAX, 0), |skip| (skip / 64, 1_u64 << (skip % 64)));
-        let mut word = 0;
-        let last = self.words() - 1;
-        if last >= BLOCK {
-            let members = |block| self.count(block) - usize::from(block == skipped_word / BLOCK);
-            while n >= members(word / BLOCK) {
-                n -= members(word / BLOCK);
-                word += BLOCK;
-            }
-        }
-        let bits_of =
-            |word| if word == skipped_word { self.word(word) & !skipped_bit } else { self.word(word) };
-        let mut bits: u64 = bits_of(word);
-        while word < last && n >= bits.count_ones() as usize {
-            n -= bits.count_ones() as usize;
-            word += 1;
+        let bits_of = |word| {
+            let skipped = skip.filter(|skip| skip / 64 == word).map_or(0, |skip| 1_u64 << (skip % 64));
+            self.word(word) & !skipped
+        };
+        let (mut word, mut bits) = (0, bits_of(0));
+        if self.words() > 1 && n >= bits.count_ones() as usize {
+            (word, n) = self.word_of_nth(n, skip);
             bits = bits_of(word);
         }
         for _ in 0..n {
             bits &= bits - 1;
         }
         Some(word * 64 + bits.trailing_zeros() as usize)
+    }
+    /// The word that the n-th member is in, and which of its members it is.
+    fn word_of_nth(self, mut n: usize, skip: Option<usize>) -> (usize, usize) {
+        let skipped = skip.map_or(usize::MAX, |skip| skip / 64);
+        let mut word = 0;
+        let members = |block| self.count(block) - usize::from(block == skipped / BLOCK);
+        while n >= members(word / BLOCK) {
+            n -= members(word / BLOCK);
+            word += BLOCK;
+        }
+        let members = |word| self.word(word).count_ones() as usize - usize::from(word == skipped);
+        while n >= members(word) {
+            n -= members(word);
+            word += 1;
+        }
+        (word, n)
     }
     /// How many members are lower.
     fn rank(self, n: usize) -> usize {

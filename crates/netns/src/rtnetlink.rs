@@ -72,6 +72,17 @@ impl NetNs {
         self.s.rtnl_mutex().unlock(&self.k).await;
     }
 
+    /// `synchronize_net()`: an expedited grace period while somebody, whoever it is, has rtnl_mutex. net/core/dev.c;
+    /// process context, sleeps.
+    pub async fn synchronize_net(&self) {
+        let _f = self.k.enter(function!("synchronize_net"), 0);
+        if self.s.rtnl_mutex().is_locked(&self.k).await {
+            self.k.synchronize_rcu_expedited().await;
+        } else {
+            self.k.synchronize_rcu().await;
+        }
+    }
+
     /// sendmsg(2) of an `RTM_NEWNSID` request, by someone with CAP_NET_ADMIN. Process context.
     ///
     /// # Errors

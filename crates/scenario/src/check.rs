@@ -352,7 +352,7 @@ impl<'s> Checker<'s> {
         }
         let reserved = match kind.scope() {
             Scope::Bindings => matches!(name, "init_net" | "self"),
-            Scope::Processes => name == "main" || name.starts_with("kworker") || name.starts_with("rcuc"),
+            Scope::Processes => name == "main" || name.starts_with("kworker") || name.starts_with("rcu"),
             Scope::UserNs => name == "init_user_ns",
             Scope::Ops => name == "net_ns_ops",
             Scope::Completions | Scope::Modules | Scope::Barriers => false,

@@ -59,7 +59,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "S017",
         "The name means something already: `init_net` and `self` among bindings, `main`, `kworker...` and \
-              `rcuc...` among tasks, `init_user_ns` among user namespaces, `net_ns_ops` among pernet operations.",
+              `rcu...` among tasks, `init_user_ns` among user namespaces, `net_ns_ops` among pernet operations.",
     ),
     (
         "S018",
@@ -119,7 +119,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "S039",
         "A schedule is a list of `TASK`, `TASK*STEPS` and `TASK until FUNCTION#NTH`, separated by commas, of \
-              tasks of the scenario or of the kernel: `main`, `kworker/netns`, `rcuc/CPU`.",
+              tasks of the scenario or of the kernel: `main`, `kworker/netns`, `rcuc/CPU`, `rcu_preempt`.",
     ),
     (
         "S040",

@@ -297,7 +297,7 @@ pub(crate) enum SweepFrom {
 object! {
     /// A task. When it has run its steps it still exists, with its namespaces, until it exits.
     "task" => TaskText {
-        /// A unique name. Those that begin like the kernel's own, `main`, `kworker` and `rcuc`, are reserved.
+        /// A unique name. Those that begin like the kernel's own, `main`, `kworker` and `rcu`, are reserved.
         name: String,
         /// So many tasks alike, called `NAME-1`, `NAME-2` and so on; one, called `NAME`, if absent.
         copies: Option<Number<1, 4096>>,

@@ -10,6 +10,10 @@ use crate::{program::FIRST_PID, world::World};
 const KWORKER_PID: i32 = 2;
 /// The pid of the first CPU's context of RCU callbacks; those of other CPUs follow.
 const RCUC_PID: i32 = 3;
+/// The pid of the kthread of grace periods.
+const RCU_GP_PID: i32 = 98;
+/// The pid of the rescuer of a workqueue.
+const RESCUER_PID: i32 = 99;
 /// No process has a pid from here on: `PID_MAX_LIMIT`.
 const BEYOND_PIDS: i32 = 4 << 20;
 
@@ -95,8 +99,10 @@ impl World {
         }
         let cpu = name.strip_prefix("rcuc/").and_then(|cpu| cpu.parse::<i32>().ok());
         match cpu {
-            Some(cpu) if cpu < FIRST_PID - RCUC_PID => RCUC_PID + cpu,
+            Some(cpu) if cpu < RCU_GP_PID - RCUC_PID => RCUC_PID + cpu,
             Some(cpu) => BEYOND_PIDS.saturating_add(cpu),
+            None if name.starts_with("rcu_") => RCU_GP_PID,
+            None if name.starts_with("kworker/R-") => RESCUER_PID,
             None => KWORKER_PID,
         }
     }

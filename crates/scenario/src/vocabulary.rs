@@ -28,6 +28,7 @@ pub(crate) const ALLOC_KINDS: Words = &[
     ("net_device", "The device of a subsystem of the library."),
     ("ctl_table", "The settings of the library's `sysctl`."),
     ("dst_entry", "The route of the library's `xfrm`."),
+    ("worker", "A kworker; without it the rescuer runs the work."),
     ("any", "Any of them."),
 ];
 

@@ -108,3 +108,27 @@ fn to_flush_is_to_wait_for_what_is_queued() {
     });
     assert_eq!(logs, BTreeSet::from(["().".to_owned()]));
 }
+
+#[test]
+fn the_rescuer_works_when_no_worker_can_be_made() {
+    let rescued: BTreeSet<String> = runs(Config::default(), |s| async move {
+        let (wq, func) = (create(&s).await, says(&s, "(", ")"));
+        s.k.faults.borrow_mut().arm(Some("worker"), 1, Some(1));
+        s.k.faults.borrow_mut().arm(None, 1, None); // that of a task would fail, not this
+        queue(&s, wq, &func).await;
+        s.pause().await;
+        queue(&s, wq, &func).await;
+        s.pause().await;
+        queue(&s, wq, &func).await;
+    })
+    .map(|run| {
+        let names: BTreeSet<String> =
+            (0..run.sim.tasks()).map(|task| run.sim.task_name(machine::TaskId(task as u32))).collect();
+        assert!(names.contains("kworker/R-test"), "{names:?}");
+        let log = run.assert_clean().log;
+        assert_eq!(log.matches('+').count(), log.matches('(').count(), "{log}");
+        if names.contains("kworker/test") { "then a worker" } else { "alone" }.to_owned()
+    })
+    .collect();
+    assert_eq!(rescued.len(), 2, "{rescued:?}");
+}

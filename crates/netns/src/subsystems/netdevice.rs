@@ -42,7 +42,7 @@ impl NetNs {
         let _f = k.enter(function!("unregister_netdev"), dev.addr().to_value());
         self.rtnl_lock().await;
         dev.reg_state().write(k, NETREG_UNREGISTERING).await;
-        k.synchronize_rcu().await; // synchronize_net()
+        self.synchronize_net().await;
         self.put_netdev(dev).await;
         self.rtnl_unlock().await;
         self.netdev_wait_allrefs(dev).await;
