@@ -417,29 +417,6 @@ impl<'s> Checker<'s> {
     }
 }
 
-/// The kinds of allocations that can be made to fail.
-pub(crate) const ALLOC_KINDS: &[&str] = &[
-    "gen",
-    "data",
-    "net",
-    "ucounts",
-    "skb",
-    "skb_clone",
-    "nsproxy",
-    "userns",
-    "nsfs",
-    "ida_bitmap",
-    "kmem_cache",
-    "workqueue",
-    "object",
-    "module",
-    "net_device",
-    "ctl_table",
-    "dst_entry",
-    "worker",
-    "any",
-];
-
 /// A binding of any kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]

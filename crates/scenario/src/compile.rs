@@ -10,7 +10,6 @@ use std::sync::Arc;
 use machine::{Clock, Costs, Slab};
 use netns::Subsystem;
 
-pub(crate) use self::runs::FINDINGS;
 use self::tasks::TaskCopy;
 use crate::{
     check::{Checker, Kind, Scope},

@@ -2,9 +2,10 @@
 //! The events that a run can expect, and what is wrong with a text that is none.
 
 use crate::{
-    check::{ALLOC_KINDS, Checker, Kind},
+    check::{Checker, Kind},
     diagnostic::similar,
     functions,
+    vocabulary::{ALLOC_KINDS, words_of},
 };
 
 /// Every event as it is written, and when it happens. Words in capitals stand for others.
@@ -162,7 +163,10 @@ fn wrong_word(cx: &Checker<'_>, placeholder: &str, word: &str) -> Option<Wrong> 
         "SOCKET" => declared(Kind::Socket, "socket", ""),
         "USER_NS" => declared(Kind::UserNs, "user namespace", "init_user_ns"),
         "BOOL" if !matches!(word, "true" | "false") => none("truth value", &["true", "false"]),
-        "KIND" if !ALLOC_KINDS.contains(&word) => none("allocation kind", ALLOC_KINDS),
+        "KIND" => {
+            let kinds: Vec<&str> = words_of(ALLOC_KINDS).collect();
+            if kinds.contains(&word) { None } else { none("allocation kind", &kinds) }
+        }
         "TEXT" if word.is_empty() => none("text", &[]),
         "FUNCTION" => {
             let help = functions::help_for(word)?;

@@ -102,6 +102,7 @@ object! {
     /// The machine, and the kernel's configuration.
     "machine" => MachineText {
         /// How many CPUs there are; 4 if absent.
+        #[schemars(extend("default" = 4))]
         cpus: Option<Number<1, 1024>>,
         /// The preemption model; `full` if absent.
         #[serde(default)]
@@ -125,10 +126,13 @@ object! {
         #[serde(default)]
         slab: SlabText,
         /// `user.max_net_namespaces` of the first user namespace; 1000 if absent.
+        #[schemars(extend("default" = 1000))]
         max_net_namespaces: Option<Number<0, { i64::MAX }>>,
         /// Operations in one run; 1,000,000 if absent.
+        #[schemars(extend("default" = 1_000_000))]
         max_steps: Option<Number<1, 1_000_000_000>>,
         /// MiB of simulated memory; 256 if absent.
+        #[schemars(extend("default" = 256))]
         max_memory_mib: Option<Number<1, 1024>>,
         /// Whether the first finding ends the run; false if absent, as a kernel goes on after a report.
         #[serde(default)]
@@ -305,6 +309,7 @@ object! {
         #[schemars(schema_with = "schema::function")]
         enter: Option<String>,
         /// Which allocation from now fails first, or which call kills; 1 if absent.
+        #[schemars(extend("default" = 1))]
         nth: Option<Number<1, { i64::MAX }>>,
         /// How many allocations fail in a row; 1 if absent.
         times: Option<Times>,

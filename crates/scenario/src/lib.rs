@@ -37,6 +37,7 @@ mod step;
 mod tally;
 mod time;
 mod values;
+mod vocabulary;
 mod waiting;
 mod words;
 mod world;

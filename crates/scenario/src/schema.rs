@@ -12,8 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     body::{Body, Step},
-    check::{ALLOC_KINDS, AnyRef, Kind},
-    compile::FINDINGS,
+    check::{AnyRef, Kind},
     event_forms::EVENTS,
     format::Text,
     functions::FUNCTIONS,
@@ -21,14 +20,35 @@ use crate::{
     step::step_schemas,
     time::{MAX_TIME, Time},
     values::{Count, Expect, Expected, Gives, Lines, Name, Note, Number, Of, Or, Range, Role, Seed, Times},
+    vocabulary::{ALLOC_KINDS, FINDINGS},
     words::{AllocKind, Hex},
 };
 
 /// The schema, as a file holds it.
 pub fn schema() -> String {
     let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Text>();
+    let mut schema = schema.to_value();
+    tidy(&mut schema, true);
     // Only maps whose keys are no strings cannot be written, and there are none.
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
+/// Takes out what only bothers who completes: nothing as a default, and `$schema` in every object.
+fn tidy(schema: &mut Value, is_top: bool) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("default") == Some(&Value::Null) {
+                members.remove("default");
+            }
+            let own = members.get_mut("properties").and_then(|properties| properties.get_mut("$schema"));
+            if let Some(Value::Object(own)) = own.filter(|_| !is_top) {
+                own.insert("doNotSuggest".to_owned(), Value::Bool(true));
+            }
+            members.values_mut().for_each(|member| tidy(member, false));
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|element| tidy(element, false)),
+        _ => {}
+    }
 }
 
 /// Types that are written where they are used.
@@ -56,8 +76,13 @@ inline! {
     [const MIN: i64, const MAX: i64] Number<MIN, MAX> = "number", _generator =>
         json_schema!({"type": "integer", "minimum": MIN, "maximum": MAX});
     [] Seed = "seed", _generator => json_schema!({"type": "integer", "minimum": 0, "maximum": u64::MAX});
-    [R: Role] Of<R> = "name", _generator =>
-        json_schema!({"type": "string", "description": of_name(R::KIND, R::DECLARES)});
+    [R: Role] Of<R> = "name", _generator => {
+        let mut schema = json_schema!({"type": "string", "description": of_name(R::KIND, R::DECLARES)});
+        if let Some(always) = always_there(R::KIND).filter(|_| !R::DECLARES) {
+            schema.insert("examples".to_owned(), json!([always]));
+        }
+        schema
+    };
     [R: Role] Or<R> = "number or name", _generator => json_schema!({
         "type": ["integer", "string"],
         "minimum": i32::MIN,
@@ -72,7 +97,7 @@ inline! {
     [] Count = "count", generator => json_schema!({
         "anyOf": [{"type": "integer", "minimum": 0}, generator.subschema_for::<Range>()],
     });
-    [] AllocKind = "kind of allocations", _generator => json_schema!({"enum": ALLOC_KINDS});
+    [] AllocKind = "kind of allocations", _generator => one_of(ALLOC_KINDS.iter().copied());
     [] Time = "time", _generator => json_schema!({
         "type": ["integer", "string"],
         "minimum": 0,
@@ -142,6 +167,15 @@ fn of_name(kind: Kind, declares: bool) -> String {
     }
 }
 
+/// What has a name without being declared.
+fn always_there(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Net => Some("init_net"),
+        Kind::UserNs => Some("init_user_ns"),
+        _ => None,
+    }
+}
+
 /// What can be expected of a step that gives `G`.
 fn expectation<G: Gives>() -> Schema {
     let name = || Name::from("");
@@ -161,43 +195,62 @@ fn expectation<G: Gives>() -> Schema {
     json_schema!({"type": types, "description": format!("What it gives: {}.", G::WORDS)})
 }
 
-fn words(words: impl IntoIterator<Item = &'static str>) -> Schema {
-    let words: Vec<&str> = words.into_iter().collect();
-    json_schema!({"type": "array", "items": {"enum": words}})
+/// One of some words, each with what it means.
+fn one_of<'w>(words: impl IntoIterator<Item = (&'w str, &'w str)>) -> Schema {
+    let words = words.into_iter().map(|(word, means)| json!({"const": word, "description": means}));
+    json_schema!({"type": "string", "oneOf": words.collect::<Vec<Value>>()})
+}
+fn list_of(items: Schema) -> Schema {
+    json_schema!({"type": "array", "items": items})
+}
+fn optional(schema: Schema) -> Schema {
+    json_schema!({"anyOf": [schema, {"type": "null"}]})
 }
 
 /// A subsystem of the library.
 pub(crate) fn subsystem(_: &mut SchemaGenerator) -> Schema {
-    let names: Vec<&str> = SUBSYSTEMS.iter().map(|subsystem| subsystem.name).collect();
-    optional_word(&names)
+    optional(one_of(SUBSYSTEMS.iter().map(|subsystem| (subsystem.name, subsystem.about))))
 }
 /// A kernel function.
 pub(crate) fn function(_: &mut SchemaGenerator) -> Schema {
-    optional_word(FUNCTIONS)
-}
-fn optional_word(words: &[&str]) -> Schema {
-    json_schema!({"anyOf": [{"enum": words}, {"type": "null"}]})
+    optional(json_schema!({"enum": FUNCTIONS}))
 }
 /// Names of patches.
 pub(crate) fn patches(_: &mut SchemaGenerator) -> Schema {
-    words(Patch::ALL.iter().map(|patch| patch.name()))
+    list_of(one_of(Patch::ALL.iter().map(|patch| (patch.name(), patch.words()))))
 }
 /// Names of patches, where nothing is not the same as none.
 pub(crate) fn patches_of_run(generator: &mut SchemaGenerator) -> Schema {
-    json_schema!({"anyOf": [patches(generator), {"type": "null"}]})
+    optional(patches(generator))
 }
 /// Kinds of findings.
 pub(crate) fn findings(_: &mut SchemaGenerator) -> Schema {
-    words(FINDINGS.iter().copied())
+    list_of(one_of(FINDINGS.iter().copied()))
 }
 /// Kernel functions.
 pub(crate) fn functions(_: &mut SchemaGenerator) -> Schema {
-    words(FUNCTIONS.iter().copied())
+    list_of(json_schema!({"enum": FUNCTIONS}))
+}
+/// `notify ${1:NET} ${2:MESSAGE}`: what editors insert, with places to fill in.
+fn snippet(form: &str) -> String {
+    let places = form.split(' ').enumerate().map(|(n, word)| match n {
+        0 => word.to_owned(),
+        n => format!("${{{n}:{word}}}"),
+    });
+    places.collect::<Vec<String>>().join(" ")
 }
 /// Events: their names, with other words behind some of them.
 pub(crate) fn events(_: &mut SchemaGenerator) -> Schema {
-    let names = EVENTS.iter().map(|(form, _)| form.split(' ').next().unwrap_or(form));
-    let pattern = format!("^({})( |$)", names.collect::<Vec<_>>().join("|"));
-    let examples: Vec<&str> = EVENTS.iter().map(|(form, _)| *form).collect();
-    json_schema!({"type": "array", "items": {"type": "string", "pattern": pattern, "examples": examples}})
+    let event = |(form, when): &(&str, &str)| {
+        let name = form.split(' ').next().unwrap_or(form);
+        let snippet = json!({"label": form, "description": when, "body": snippet(form)});
+        json!({
+            "pattern": format!("^{name}( |$)"),
+            "patternErrorMessage": "There is no such event; `sim list events` shows them.",
+            "description": when,
+            "defaultSnippets": [snippet],
+        })
+    };
+    let forms: Vec<Value> = EVENTS.iter().map(event).collect();
+    list_of(json_schema!({"type": "string", "anyOf": forms}))
 }

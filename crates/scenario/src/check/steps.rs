@@ -3,13 +3,14 @@
 
 use netns::{SUBSYSTEMS, Subsystem, Uses};
 
-use super::{ALLOC_KINDS, Checker, Kind};
+use super::{Checker, Kind};
 use crate::{
     diagnostic::{Diagnostic, list_of, similar},
     format::interrupt_name,
     source::Seg,
     step::{Action, Barrier},
     values::{OpsRef, Or, errnos},
+    vocabulary::{ALLOC_KINDS, words_of},
 };
 
 impl Checker<'_> {
@@ -100,11 +101,11 @@ impl Checker<'_> {
         }
     }
     pub(crate) fn check_alloc_kind(&mut self, kind: &str) {
-        if !ALLOC_KINDS.contains(&kind) {
+        if !words_of(ALLOC_KINDS).any(|known| known == kind) {
             let message = format!("there is no kind of allocations `{}`", kind.escape_debug());
-            let help = match similar(kind, ALLOC_KINDS.iter().copied()) {
+            let help = match similar(kind, words_of(ALLOC_KINDS)) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("the kinds are {}", ALLOC_KINDS.join(", ")),
+                None => format!("the kinds are {}", words_of(ALLOC_KINDS).collect::<Vec<_>>().join(", ")),
             };
             self.report(Diagnostic::new("S028", message).help(help), "unknown kind");
         }

@@ -16,29 +16,8 @@ use crate::{
     source::Seg,
     tally::ExpectedCount,
     values::{Check, Count},
+    vocabulary::{FINDINGS, words_of},
 };
-
-/// What machines call findings; `machine::Finding::code`.
-pub(crate) const FINDINGS: &[&str] = &[
-    "kasan-use-after-free",
-    "kasan-double-free",
-    "kasan-invalid-free",
-    "kasan-out-of-bounds",
-    "kcsan-data-race",
-    "kcsan-unordered-free",
-    "deadlock",
-    "bad-unlock",
-    "sleep-in-atomic",
-    "warning",
-    "null-dereference",
-    "list-poison",
-    "wild-pointer",
-    "type-confusion",
-    "bug-on",
-    "panic",
-    "endless-loop",
-    "out-of-memory",
-];
 
 fn patches(cx: &mut Checker<'_>, names: &[String]) -> Vec<Patch> {
     let mut all = Vec::new();
@@ -133,12 +112,12 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[
         (None, None) => Driver::First,
     };
     for (index, code) in run.findings.iter().enumerate() {
-        if !FINDINGS.contains(&code.as_str()) && !cx.is_full() {
+        if !words_of(FINDINGS).any(|known| known == code) && !cx.is_full() {
             cx.within([Seg::Key("findings"), Seg::Index(index)], |cx| {
                 let message = format!("there is no kind of findings `{}`", code.escape_debug());
-                let help = match similar(code, FINDINGS.iter().copied()) {
+                let help = match similar(code, words_of(FINDINGS)) {
                     Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!("the kinds are {}", FINDINGS.join(", ")),
+                    None => format!("the kinds are {}", words_of(FINDINGS).collect::<Vec<_>>().join(", ")),
                 };
                 cx.report(Diagnostic::new("S038", message).help(help), "unknown kind");
             });

@@ -135,6 +135,53 @@ fn every_field_is_described() {
     assert_eq!(bare, [""; 0]);
 }
 
+/// And on every word, but for names of functions.
+#[test]
+fn every_word_is_described() {
+    fn walk(value: &Value, described: &mut usize, bare: &mut Vec<String>) {
+        for word in value.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+            let name = word.get("const").and_then(Value::as_str);
+            let is_described = word["description"].as_str().is_some_and(|text| !text.is_empty());
+            match name {
+                Some(name) if !is_described => bare.push(name.to_owned()),
+                Some(_) => *described += 1,
+                None => {}
+            }
+        }
+        for word in value.get("enum").and_then(Value::as_array).into_iter().flatten() {
+            bare.extend(word.as_str().filter(|word| !scenario::FUNCTIONS.contains(word)).map(str::to_owned));
+        }
+        match value {
+            Value::Object(members) => members.values().for_each(|value| walk(value, described, bare)),
+            Value::Array(elements) => elements.iter().for_each(|value| walk(value, described, bare)),
+            _ => {}
+        }
+    }
+    let (mut described, mut bare) = (0, Vec::new());
+    walk(&schema(), &mut described, &mut bare);
+    assert_eq!(bare, [""; 0]);
+    assert!(described > 60, "{described}");
+}
+
+/// Whoever completes is offered no `null`, and `$schema` only where it means something.
+#[test]
+fn nothing_useless_is_offered() {
+    fn walk(value: &Value, offered: &mut usize) {
+        if let Some(schema) = value.get("properties").and_then(|properties| properties.get("$schema")) {
+            *offered += usize::from(schema.get("doNotSuggest") != Some(&json!(true)));
+        }
+        assert!(value.get("default") != Some(&Value::Null), "{value}");
+        match value {
+            Value::Object(members) => members.values().for_each(|value| walk(value, offered)),
+            Value::Array(elements) => elements.iter().for_each(|value| walk(value, offered)),
+            _ => {}
+        }
+    }
+    let mut offered = 0;
+    walk(&schema(), &mut offered);
+    assert_eq!(offered, 1);
+}
+
 /// What the schema refuses, the parser refuses: an editor never marks what is good.
 #[test]
 fn nothing_good_is_refused() {
