@@ -108,9 +108,11 @@ impl Making<'_, '_> {
 
     fn value(&mut self, schema: &Value, at: At) -> Value {
         if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/definitions/")) {
+            let schema = &self.generator.schema["definitions"][name];
             return match name {
                 "step" => self.step(at),
-                _ => self.object(name, &self.generator.schema["definitions"][name], at),
+                _ if schema.get("properties").is_some() => self.object(name, schema, at),
+                _ => self.value(schema, at), // words
             };
         }
         if let Some(value) = schema.get("const") {
@@ -119,6 +121,9 @@ impl Making<'_, '_> {
         if let Some(values) = schema["enum"].as_array() {
             let values: Vec<&Value> = values.iter().filter(|value| !value.is_null()).collect();
             return self.dice.pick(&values).cloned().unwrap_or_default();
+        }
+        if schema["anyOf"][0].get("defaultSnippets").is_some() {
+            return json!(self.names.event(schema, &mut self.dice));
         }
         for key in ["anyOf", "oneOf", "allOf"] {
             if let Some(schemas) = schema[key].as_array() {
@@ -157,9 +162,6 @@ impl Making<'_, '_> {
     }
 
     fn object(&mut self, of: &str, schema: &Value, at: At) -> Value {
-        if schema.get("properties").is_none() {
-            return self.value(schema, at); // words
-        }
         let required: Vec<&str> =
             schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let mut object = Map::new();

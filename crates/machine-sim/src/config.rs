@@ -63,7 +63,7 @@ pub struct Config {
     pub points: Points,
     /// Whether the first finding ends the execution.
     pub stop_at_first: bool,
-    /// Operations in one execution.
+    /// Operations in one execution; with a clock, timer interrupts count as well.
     pub max_steps: u64,
     /// With a clock: nanoseconds of virtual time in one execution.
     pub max_time: u64,

@@ -50,6 +50,10 @@ impl Sim {
                 Some((at, Timer::Tick(cpu))) => {
                     self.time.now = at;
                     self.tick(cpu as usize);
+                    self.time.ticks += 1;
+                    if self.steps() + self.time.ticks >= self.config().max_steps {
+                        break; // CPUs may spin for an hour
+                    }
                 }
                 None => break,
             }

@@ -218,10 +218,11 @@ impl Sim {
                 self.advance();
             }
             let ready = self.ready(last);
-            if ready.is_empty() {
+            let is_at_limit = self.steps + self.time.ticks >= self.config.max_steps;
+            if ready.is_empty() && !(is_at_limit && self.time.ticks > 0) {
                 return self.find_stuck(driver);
             }
-            if self.steps >= self.config.max_steps {
+            if is_at_limit {
                 return Outcome::Limit(Limit::Steps);
             }
             if self.time.now > self.config.max_time {

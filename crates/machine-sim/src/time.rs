@@ -26,6 +26,8 @@ pub(crate) struct Time {
     pub(crate) tick: u64,
     /// The time of what happens at present.
     pub(crate) now: u64,
+    /// How many timer interrupts there were.
+    pub(crate) ticks: u64,
     /// When the step that happens at present began.
     pub(crate) began: u64,
     /// When the last step ended.
@@ -56,7 +58,7 @@ impl Time {
             Clock::Timed(costs) => Some(costs),
         };
         self.tick = 1_000_000_000 / u64::from(hz.max(1));
-        (self.now, self.began, self.last) = (0, 0, 0);
+        (self.now, self.began, self.last, self.ticks) = (0, 0, 0, 0);
         self.timers.clear();
         self.next_timer = 0;
         self.sleepers = 0;

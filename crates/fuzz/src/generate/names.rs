@@ -64,9 +64,6 @@ impl Names {
         if pattern.contains("A-F") {
             return hex(dice);
         }
-        if pattern.contains("exit_batch") {
-            return self.event(schema, dice);
-        }
         if description.starts_with("What it gives") || description.contains("rror") {
             let is_net = description.contains("name of a namespace") && dice.one_in(3);
             return if is_net { self.net(has_self, dice) } else { errno(dice) };
@@ -127,8 +124,9 @@ impl Names {
     }
     /// An event, of the forms that the schema lists.
     pub(super) fn event(&self, schema: &Value, dice: &mut Dice<'_>) -> String {
+        let alternatives = schema["anyOf"].as_array().into_iter().flatten();
         let forms: Vec<&str> =
-            schema["examples"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            alternatives.filter_map(|form| form["defaultSnippets"][0]["label"].as_str()).collect();
         let form = dice.pick(&forms).unwrap_or("work_start").to_owned();
         let words = form.split(' ').map(|word| match word {
             "OPS" => self.ops.first().cloned().unwrap_or_default(),

@@ -266,6 +266,23 @@ fn time_has_a_limit() {
     assert_eq!((run.outcome, run.log.as_str()), (Outcome::Limit(Limit::Time), "....."));
 }
 
+#[test]
+fn ticks_of_cpus_that_spin_count_as_steps() {
+    let run = |max_steps| {
+        run_with(Config { max_steps, ..slow() }, First, |s| async move {
+            for _ in 0..2 {
+                s.spawn("task", |s| async move {
+                    s.thing.first().lock(&s.k).await;
+                    s.k.sleep(1000 * MS).await; // a bug; the other spins for 250 ticks
+                    s.thing.first().unlock(&s.k).await;
+                });
+            }
+        })
+        .outcome
+    };
+    assert_eq!((run(200), run(400)), (Outcome::Limit(Limit::Steps), Outcome::Done));
+}
+
 /// Writes down who was chosen and what happened, or chooses those again.
 #[derive(Debug, Default)]
 struct Observed {
