@@ -19,16 +19,6 @@ pub(crate) struct Sync {
     pub(crate) last_waiter: Option<u32>,
 }
 
-/// What the holder of a lock keeps off its CPU; nothing if it may sleep. include/linux/spinlock_api_smp.h
-fn sections_of(how: Locking) -> &'static [Section] {
-    match how {
-        Locking::Spin => &[Section::Preempt],
-        Locking::SpinBh => &[Section::Preempt, Section::Bh],
-        Locking::SpinIrq => &[Section::Preempt, Section::Irq],
-        Locking::Mutex | Locking::MutexKillable => &[],
-    }
-}
-
 impl Sim {
     pub(crate) fn disable(&mut self, task: usize, section: Section) {
         *self.tasks[task].count_of(section) += 1;
@@ -46,6 +36,20 @@ impl Sim {
         }
     }
 
+    /// What the holder of a lock keeps off its CPU; nothing if it may sleep. include/linux/spinlock_api_smp.h
+    #[inline]
+    fn change_sections(&mut self, task: usize, how: Locking, change: fn(&mut u32)) {
+        let task = &mut self.tasks[task];
+        match how {
+            Locking::Mutex | Locking::MutexKillable => return,
+            Locking::Spin => {}
+            Locking::SpinBh => change(&mut task.bh_count),
+            Locking::SpinIrq => change(&mut task.irq_count),
+        }
+        change(&mut task.preempt_count);
+        self.cpus.changed = true;
+    }
+
     pub(crate) fn lock(&mut self, task: usize, addr: Addr, how: Locking, loc: Loc) -> Option<i64> {
         let spot = self.used(task, addr, Kind::Write, loc)?;
         let Some(sync) = self.sync_at(spot) else { return Some(0) }; // behind an object is nothing
@@ -55,9 +59,7 @@ impl Sim {
         }
         self.syncs[sync].holder = Some(self.mark(task, loc));
         self.syncs[sync].released.acquire(&mut self.clocks, self.tasks[task].clock);
-        for section in sections_of(how) {
-            self.disable(task, *section);
-        }
+        self.change_sections(task, how, |count| *count += 1);
         self.look_again(sync);
         Some(0)
     }
@@ -74,9 +76,7 @@ impl Sim {
         if how == Locking::SpinBh {
             self.check_bh_enable(task, loc);
         }
-        for section in sections_of(how) {
-            self.enable(task, *section);
-        }
+        self.change_sections(task, how, |count| *count = count.saturating_sub(1));
         self.look_again(sync);
     }
 

@@ -573,13 +573,18 @@ impl Sim {
             self.tell(driver);
         }
     }
+    /// With a clock: the time of an event counts, and passes.
+    #[inline(never)]
+    fn pass_time(&mut self, what: &What) {
+        self.hash.add_time(self.time.now);
+        self.time.spend(what);
+    }
     /// An event by which nothing can be found.
     #[inline(always)]
     fn note_event<D: Driver + ?Sized>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
         self.hash.add(task, &what);
         if self.time.is_on() {
-            self.hash.add_time(self.time.now);
-            self.time.spend(&what);
+            self.pass_time(&what);
         }
         driver.happened(&Event { current: self.current(task), what, loc, time: self.time.now });
     }

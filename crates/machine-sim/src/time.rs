@@ -78,7 +78,6 @@ impl Time {
         self.costs.is_some()
     }
     /// Lets the time pass that an effect takes. What an operation takes has passed when it is performed.
-    #[inline(never)]
     pub(crate) fn spend(&mut self, what: &What) {
         if let (Some(costs), What::Effect(effect)) = (&self.costs, what) {
             self.now = self.now.saturating_add(costs.of_effect(*effect));
