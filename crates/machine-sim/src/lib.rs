@@ -17,6 +17,7 @@ mod sched;
 mod schedule;
 mod shadow;
 mod sim;
+mod stuck;
 mod tasks;
 mod time;
 

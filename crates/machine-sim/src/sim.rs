@@ -460,55 +460,6 @@ impl Sim {
         }
     }
 
-    /// Nothing can go on: is anybody left waiting who should not be?
-    #[cold]
-    fn find_stuck<D: Driver + ?Sized>(&mut self, driver: &mut D) -> Outcome {
-        let mut outcome = Outcome::Done;
-        for task in 0..self.tasks.len() {
-            let Some(Announced { op, loc }) = self.announced[task] else { continue };
-            let possible = self.tasks[task].ready; // it lacks only a CPU
-            if !possible && matches!(op, Op::Wait(addr) if self.tasks[task].idle == Some(addr)) {
-                continue;
-            }
-            driver.stuck(TaskId(task as u32), op);
-            let (what, holders) = match op {
-                Op::Lock(addr, _) if !possible => {
-                    let holder = self.sync_of_known(addr).and_then(|sync| self.syncs[sync].holder);
-                    (
-                        self.cell(addr).to_string(),
-                        holder.map(|mark| self.access_of(mark)).into_iter().collect(),
-                    )
-                }
-                Op::Wait(addr) if !possible => (self.cell(addr).to_string(), Vec::new()),
-                Op::GraceEnd if !possible => {
-                    let readers = self.grace_waits_for(task);
-                    let inside = readers.filter_map(|reader| self.tasks[reader.index()].reader);
-                    let mut holders: Vec<Access> = inside.map(|(_, mark)| self.access_of(mark)).collect();
-                    let busy = self.grace_waits_for_cpus(task).filter_map(|cpu| self.who_has(cpu));
-                    let others: Vec<Access> =
-                        busy.filter(|who| holders.iter().all(|reader| reader.id != who.id)).collect();
-                    holders.extend(others);
-                    ("a grace period".to_owned(), holders)
-                }
-                _ => {
-                    let cpu = self.tasks[task].bound.unwrap_or(self.tasks[task].cpu);
-                    (format!("CPU {cpu}"), self.who_has(cpu as usize).into_iter().collect())
-                }
-            };
-            self.found(task, Bug::Deadlock { what, op, holders }, loc);
-            outcome = Outcome::Deadlock;
-        }
-        self.tell(driver);
-        outcome
-    }
-
-    /// Who runs on a CPU, and what it does not get past.
-    fn who_has(&self, cpu: usize) -> Option<Access> {
-        let who = self.cpus.all[cpu].top()?.index();
-        let Announced { loc, .. } = self.announced[who]?;
-        Some(self.access_of(self.mark(who, loc)))
-    }
-
     /// Now, in the life of `task`, and where in the kernel's code.
     #[inline]
     pub(crate) fn mark(&self, task: usize, loc: Loc) -> Mark {
@@ -590,7 +541,7 @@ impl Sim {
     }
 
     #[cold]
-    fn tell<D: Driver + ?Sized>(&mut self, driver: &mut D) {
+    pub(crate) fn tell<D: Driver + ?Sized>(&mut self, driver: &mut D) {
         for finding in &self.findings[self.told..] {
             driver.found(finding);
         }
