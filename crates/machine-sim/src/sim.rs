@@ -264,6 +264,9 @@ impl Sim {
             self.futures.0[task] = None; // before what was said is applied: it may speak when dropped
         }
         self.apply_said(task, driver);
+        if self.over.is_some() {
+            return; // the rest was not applied: what is announced may be about an object that is unknown here
+        }
         let announced = self.bus.take_announced(); // not earlier: what was just written is slow to copy
         assert_ne!(done, announced.is_some(), "a task suspends only to announce an operation");
         self.announce(task, announced);

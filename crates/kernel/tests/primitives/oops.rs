@@ -172,3 +172,17 @@ fn the_end_of_memory_loses_no_callback_and_no_flush() {
     });
     assert_eq!(flush.outcome, memory, "flush_workqueue");
 }
+
+/// The first finding ends an execution in the middle of a step.
+#[test]
+fn what_follows_the_last_finding_in_its_step_is_not_looked_at() {
+    let config = Config { stop_at_first: true, ..Config::default() };
+    let run = run_with(config, First, |s| async move {
+        s.pause().await;
+        s.k.warn_on_once(true, "test");
+        let thing = s.alloc().await;
+        thing.first().lock(&s.k).await;
+        s.say("goes on");
+    });
+    assert_eq!((run.outcome, run.codes(), run.log.as_str()), (Outcome::Stopped, vec!["warning"], ""));
+}
