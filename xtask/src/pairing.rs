@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::repo::{Complaint, Text, Tree, Verdict};
 
-const PATCHES: &str = "crates/netns/src/patches.rs";
+const CHANGES: &str = "crates/netns/src/changes.rs";
+/// The kinds of changes, and what the list of them is called in a scenario.
+const KINDS: &[(&str, &str)] = &[("Patch", "patches"), ("Revert", "reverts"), ("Mutation", "mutations")];
 
 /// Pairs up what is in the repository.
 pub(crate) fn run(root: &Path) -> Result<Verdict, String> {
@@ -36,30 +38,32 @@ fn check(tree: &Tree) -> Verdict {
     let mut used = BTreeSet::new();
     for scenario in &scenarios {
         match serde_json::from_str(&scenario.text) {
-            Ok(value) => patches_named(&value, &mut used),
+            Ok(value) => changes_named(&value, &mut used),
             Err(error) => {
                 let what = format!("is no JSON: {error}");
                 complaints.push(Complaint::new(&scenario.path, error.line(), what));
             }
         }
     }
-    let mut patches = 0;
-    if let Some(file) = tree.get(PATCHES) {
-        let variants = variants(file);
-        if variants.is_empty() {
-            complaints.push(Complaint::new(PATCHES, 0, "has no `Patch` with variants"));
-        }
-        patches = variants.len();
-        for (line, name) in variants {
-            if !used.contains(&name) {
-                let what = format!("no scenario names the patch `{name}` in its \"patches\"");
-                complaints.push(Complaint::new(PATCHES, line, what));
+    let mut changes = 0;
+    if let Some(file) = tree.get(CHANGES) {
+        for (kind, key) in KINDS {
+            let variants = variants(file, kind);
+            if variants.is_empty() {
+                complaints.push(Complaint::new(CHANGES, 0, format!("has no `{kind}` with variants")));
+            }
+            changes += variants.len();
+            for (line, name) in variants {
+                if !used.contains(&(*key, name.clone())) {
+                    let what = format!("no scenario names `{name}` in its \"{key}\"");
+                    complaints.push(Complaint::new(CHANGES, line, what));
+                }
             }
         }
     }
 
     let (scenarios, snapshots) = (scenarios.len(), snapshots.len());
-    let summary = format!("pairing: {scenarios} scenarios, {snapshots} snapshots, {patches} patches");
+    let summary = format!("pairing: {scenarios} scenarios, {snapshots} snapshots, {changes} changes");
     Verdict { complaints, summary }
 }
 
@@ -79,17 +83,18 @@ fn snapshot_of(scenario: &str) -> String {
     format!("snapshots/{}.snap", name.replace('/', "__"))
 }
 
-/// Collects the strings of every list called "patches", at any depth: runs and expectations name patches too.
-fn patches_named(value: &Value, names: &mut BTreeSet<String>) {
+/// Collects the strings of every list called as a kind of changes is, at any depth: runs name them, too.
+fn changes_named(value: &Value, names: &mut BTreeSet<(&'static str, String)>) {
     match value {
-        Value::Array(values) => values.iter().for_each(|value| patches_named(value, names)),
+        Value::Array(values) => values.iter().for_each(|value| changes_named(value, names)),
         Value::Object(fields) => {
             for (key, value) in fields {
-                match value {
-                    Value::Array(values) if key == "patches" => {
-                        names.extend(values.iter().filter_map(Value::as_str).map(str::to_owned));
+                match (value, KINDS.iter().find(|(_, kind)| kind == key)) {
+                    (Value::Array(values), Some((_, kind))) => {
+                        let strings = values.iter().filter_map(Value::as_str);
+                        names.extend(strings.map(|name| (*kind, name.to_owned())));
                     }
-                    value => patches_named(value, names),
+                    _ => changes_named(value, names),
                 }
             }
         }
@@ -97,10 +102,11 @@ fn patches_named(value: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The lines and names of the variants of `Patch`: an enum, or a macro's block of the same name. A variant
-/// may carry the name that scenarios use: `Variant = "name"`.
-fn variants(file: &Text) -> Vec<(usize, String)> {
-    let opens = |line: &str| matches!(line, "pub enum Patch {" | "enum Patch {" | "Patch {");
+/// The lines and names of the variants of an enum, or of a macro's block of the same name. A variant may carry the
+/// name that scenarios use: `Variant = "name"`.
+fn variants(file: &Text, kind: &str) -> Vec<(usize, String)> {
+    let opens =
+        |line: &str| line.trim_start_matches("pub ").trim_start_matches("enum ") == format!("{kind} {{");
     let lines = file.lines().map(|(number, line)| (number, line.trim()));
     let body =
         lines.skip_while(|(_, line)| !opens(line)).skip(1).take_while(|(_, line)| !line.starts_with('}'));
@@ -133,16 +139,20 @@ mod tests {
         check(&Tree::of(files)).complaints.iter().map(Complaint::to_string).collect()
     }
 
-    const PATCH: &str = "/// The patches.\npub enum Patch {\n    /// Commit, year.\n    MaybeGetNet,\n}\n";
+    const PATCH: &str = "/// The patches.\npub enum Patch {\n    /// Commit, year.\n    MaybeGetNet,\n}\n\
+                         Revert {\n    A = \"lock\",\n}\nMutation {\n    B = \"late\",\n}\n";
 
     #[test]
     fn pairs_are_silent() {
         let files = [
             ("scenarios/boot.json", "{}"),
-            ("scenarios/nsid/reuse.json", r#"{"runs": [{"seed": 1, "patches": ["maybe_get_net"]}]}"#),
+            (
+                "scenarios/nsid/reuse.json",
+                r#"{"reverts": ["lock"], "runs": [{"patches": ["maybe_get_net"], "mutations": ["late"]}]}"#,
+            ),
             ("snapshots/boot.snap", ""),
             ("snapshots/nsid__reuse.snap", ""),
-            (PATCHES, PATCH),
+            (CHANGES, PATCH),
         ];
         assert_eq!(complaints(&files), Vec::<String>::new());
     }
@@ -155,18 +165,20 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_needs_a_scenario() {
-        let scenario = ("scenarios/a.json", r#"{"note": "maybe_get_net", "patches": ["other"]}"#);
-        let files = [scenario, ("snapshots/a.snap", ""), (PATCHES, PATCH)];
-        let expected = format!("{PATCHES}:4: no scenario names the patch `maybe_get_net` in its \"patches\"");
-        assert_eq!(complaints(&files), [expected]);
-        assert_eq!(complaints(&[(PATCHES, "//! Nothing.\n")]).len(), 1);
+    fn a_change_needs_a_scenario() {
+        let text = r#"{"note": "maybe_get_net", "patches": ["lock"], "reverts": ["lock"]}"#;
+        let scenario = ("scenarios/a.json", text);
+        let files = [scenario, ("snapshots/a.snap", ""), (CHANGES, PATCH)];
+        let patch = format!("{CHANGES}:4: no scenario names `maybe_get_net` in its \"patches\"");
+        let mutation = format!("{CHANGES}:10: no scenario names `late` in its \"mutations\"");
+        assert_eq!(complaints(&files), [patch, mutation]);
+        assert_eq!(complaints(&[(CHANGES, "//! Nothing.\n")]).len(), 3);
     }
 
     #[test]
     fn patches_are_called_by_their_variant_or_by_a_given_name() {
         let names = |text: &str| {
-            let found = variants(&Text { path: PATCHES.into(), text: text.into() });
+            let found = variants(&Text { path: CHANGES.into(), text: text.into() }, "Patch");
             found.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
         };
         assert_eq!(

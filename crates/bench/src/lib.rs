@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use kernel::{Atomic, Bus, Gfp, Kernel, SpinLock};
 use machine_sim::{Checks, Config, Outcome, Seeded, Sim};
-use netns::{CLONE_NEWNET, NetNs, Patch, Patches};
+use netns::{CLONE_NEWNET, Changes, NetNs, Patch};
 
 /// A machine that makes these checks.
 pub fn machine(checks: Checks) -> Sim {
@@ -18,7 +18,7 @@ pub fn machine_of(cpus: u32) -> Sim {
 }
 
 async fn boot(bus: &Rc<Bus>) -> Rc<NetNs> {
-    let patches = Patches::from_iter([Patch::GetLiveNetById]);
+    let patches = Changes::from_iter([Patch::GetLiveNetById]);
     let config = netns::Config { max_net_namespaces: i64::MAX, ..netns::Config::default() };
     let ns = NetNs::new(Kernel::new(bus), config, patches).expect("memory for static data");
     ns.net_ns_init().await;

@@ -19,7 +19,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use kernel::{Kernel, Points, Slab};
 use machine_sim::{Checks, Config, Preempt, Sim};
-use netns::{NetNs, Patches};
+use netns::{Changes, NetNs};
 use serde_json::Value;
 
 pub use compare::Difference;
@@ -151,7 +151,7 @@ pub fn observe(ops: &[Value], net_ns: bool) -> Observed {
         kernel.run_work_by_hand();
         kernel.offload_callbacks(0);
         let config = netns::Config { net_ns, max_net_namespaces: 1000 };
-        let Some(ns) = NetNs::new(kernel, config, Patches::none()) else { return };
+        let Some(ns) = NetNs::new(kernel, config, Changes::none()) else { return };
         Actor::new(ns, shared).run(&ops).await;
     });
     contexts.ended(outcome);

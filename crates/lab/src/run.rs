@@ -10,6 +10,7 @@ use machine_sim::{
     Checks, Clock, Config, Diverged, First, Preempt, RcuModel, Recorded, Schedule, ScheduleError, Seeded,
     Sim, render,
 };
+use netns::Change;
 use scenario::{
     AfterSetup, EndState, Failure, InStep, Run, Scenario, StepWatch, Sweep, Tally, Variant, World,
 };
@@ -56,7 +57,7 @@ pub struct RunReport {
     /// The run's name.
     pub name: String,
     /// What is changed of v4.11.
-    pub patches: Vec<&'static str>,
+    pub changes: Vec<Change>,
     /// Who decided.
     pub decider: Decider,
     /// How the execution ended.
@@ -148,7 +149,7 @@ impl Lab {
         }
         Ok(RunReport {
             name: run.name.clone(),
-            patches: run.patches.iter().map(|patch| patch.name()).collect(),
+            changes: run.changes.clone(),
             decider: done.decider,
             outcome: done.outcome,
             steps: self.sim.steps(),

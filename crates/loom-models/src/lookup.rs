@@ -4,7 +4,7 @@
 use std::{cell::Cell, rc::Rc};
 
 use kernel::Bus;
-use netns::Patches;
+use netns::Changes;
 
 use crate::World;
 
@@ -22,7 +22,7 @@ pub enum Lookup {
 /// # Panics
 ///
 /// If the namespace is not cleaned up exactly once.
-pub async fn lookup_races_with_put(bus: Rc<Bus>, patches: Patches) -> Lookup {
+pub async fn lookup_races_with_put(bus: Rc<Bus>, patches: Changes) -> Lookup {
     let world = World::boot(bus, patches, false).await;
     let dying = world.create().await;
     let id = world.ns.peernet2id_alloc(world.ns.init_net, dying).await;

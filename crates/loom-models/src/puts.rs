@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use kernel::Bus;
-use netns::{NetPtr, Patches};
+use netns::{Changes, NetPtr};
 
 use crate::World;
 
@@ -31,7 +31,7 @@ pub enum Damage {
 /// If that is not so.
 pub async fn two_puts(bus: Rc<Bus>, damage: Damage) -> Vec<usize> {
     let keeps_pending = damage == Damage::PendingDuringPass;
-    let world = World::boot(bus, Patches::none(), keeps_pending).await;
+    let world = World::boot(bus, Changes::none(), keeps_pending).await;
     let (first, second) = (world.create().await, world.create().await);
     let put = world.clone();
     world.spawn("put/0", async move {

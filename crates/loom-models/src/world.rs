@@ -7,7 +7,7 @@ use std::{
 };
 
 use kernel::{Bus, Completion, Gfp, Kernel, object};
-use netns::{CLONE_NEWNET, Config, Listed, Methods, NetNs, NetPtr, Patches};
+use netns::{CLONE_NEWNET, Changes, Config, Listed, Methods, NetNs, NetPtr};
 
 object! {
     /// What `main` waits on.
@@ -71,7 +71,7 @@ impl World {
     /// # Panics
     ///
     /// If there is no memory.
-    pub async fn boot(bus: Rc<Bus>, patches: Patches, keeps_pending: bool) -> Rc<Self> {
+    pub async fn boot(bus: Rc<Bus>, patches: Changes, keeps_pending: bool) -> Rc<Self> {
         let k = Kernel::new(&bus);
         let ns = NetNs::new(k.clone(), Config::default(), patches).expect("memory");
         ns.net_ns_init().await;

@@ -6,6 +6,7 @@
 //! dangle, locks own no data, and v4.11's bugs are in it. Every `.await` is a place where another CPU may run, or
 //! where an access may fault; code without one is atomic.
 
+mod changes;
 mod inspect;
 mod net;
 mod net_namespace;
@@ -13,7 +14,6 @@ mod netlink;
 mod nlmsg;
 mod nsfs;
 mod nsproxy;
-mod patches;
 mod pernet;
 mod refs;
 mod rtnetlink;
@@ -30,6 +30,7 @@ use std::{
 
 use kernel::{Field, Kernel, ListHead, Mutex, Pointer, TaskId, WorkFunc, WorkqueuePtr};
 
+pub use changes::{Change, Changes, Mutation, Patch, Revert};
 pub use inspect::{FileView, GenericView, Listed, TaskView, UcountsView};
 pub use net::{GenericPtr, NetPtr, NsCommon, ProcNsOperationsPtr};
 pub use net_namespace::{
@@ -43,7 +44,6 @@ pub use netlink::{
 pub use nlmsg::{Buffer, Header, NLM_F_MULTI, NLMSG_HDRLEN};
 pub use nsfs::{CLONE_NEWUTS, FilePtr, INUM_ALLOC, INUM_FREE, NsfsPtr, Open, PROC_DYNAMIC_FIRST};
 pub use nsproxy::{Credentials, NsproxyPtr, TaskPtr};
-pub use patches::{Patch, Patches};
 pub use pernet::{Exit, ExitBatch, Init, Methods, PernetDataPtr, PernetIdPtr, PernetOpsPtr, Running};
 pub use rtnetlink::{FIRST_PAGE, Page};
 pub use subsystems::{Links, SUBSYSTEMS, Subsystem, Uses};
@@ -72,7 +72,7 @@ pub struct NetNs {
     /// How it is configured.
     pub config: Config,
     /// What is changed of v4.11.
-    pub patches: Patches,
+    pub changes: Changes,
     /// The first namespace.
     ///
     /// C: init_net, net/core/net_namespace.c:37
@@ -104,7 +104,7 @@ impl fmt::Debug for NetNs {
 
 impl NetNs {
     /// The kernel as the boot loader finds it: static data, one task, and nothing initialised. None without memory.
-    pub fn new(k: Rc<Kernel>, config: Config, patches: Patches) -> Option<Rc<Self>> {
+    pub fn new(k: Rc<Kernel>, config: Config, changes: Changes) -> Option<Rc<Self>> {
         let statics = k.bus.alloc_static(net_namespace::StaticsPtr::layout(), "static data")?;
         let s = net_namespace::StaticsPtr::at(statics);
         s.init(&k);
@@ -129,7 +129,7 @@ impl NetNs {
             NetNs {
                 k,
                 config,
-                patches,
+                changes,
                 init_net,
                 init_user_ns,
                 init_task,

@@ -208,7 +208,7 @@ impl NetNs {
     /// Whether the socket has room for the message, and takes it.
     fn netlink_broadcast_deliver(&self, id: i64, nsid: i32, message: &[u8]) -> bool {
         // v4.11 tells listeners to all namespaces even that there is no id.
-        let nsid_is_set = nsid >= 0 || !self.patches.has(Patch::SendKnownNsid);
+        let nsid_is_set = nsid >= 0 || !self.changes.has(Patch::SendKnownNsid);
         let data = message.to_vec();
         let taken = self.with_socket(id, |socket| {
             let has_room = !socket.congested && socket.received.len() < socket.options.room;

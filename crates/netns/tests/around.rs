@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use kernel::{Addr, Bus, Kernel, Pointer, SpinLock, object};
 use machine_sim::{Config, First, Outcome, Schedule, Seeded, Sim};
-use netns::{CLONE_NEWNET, Credentials, Methods, NetNs, NetPtr, Open, Patches};
+use netns::{CLONE_NEWNET, Changes, Credentials, Methods, NetNs, NetPtr, Open};
 
 object! {
     struct HeldPtr("struct held", "held", "static") {
@@ -15,7 +15,7 @@ object! {
 
 async fn boot(bus: &Rc<Bus>, net_ns: bool) -> Rc<NetNs> {
     let config = netns::Config { net_ns, ..netns::Config::default() };
-    let ns = NetNs::new(Kernel::new(bus), config, Patches::none()).expect("memory");
+    let ns = NetNs::new(Kernel::new(bus), config, Changes::none()).expect("memory");
     ns.net_ns_init().await;
     ns
 }

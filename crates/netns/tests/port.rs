@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use kernel::{Bus, Kernel};
 use machine_sim::{Config, First, Outcome, Seeded, Sim};
-use netns::{CLONE_NEWNET, NetNs, Patch, Patches};
+use netns::{CLONE_NEWNET, Changes, NetNs, Patch};
 
-async fn boot(bus: Rc<Bus>, patches: Patches) -> Rc<NetNs> {
+async fn boot(bus: Rc<Bus>, patches: Changes) -> Rc<NetNs> {
     let kernel = Kernel::new(&bus);
     let ns = NetNs::new(kernel, netns::Config::default(), patches).expect("memory");
     ns.net_ns_init().await;
@@ -15,7 +15,7 @@ async fn boot(bus: Rc<Bus>, patches: Patches) -> Rc<NetNs> {
 }
 
 /// CVE-2017-15129: the last reference is put while a lookup by id takes another.
-async fn lookup_races_with_put(bus: Rc<Bus>, patches: Patches) {
+async fn lookup_races_with_put(bus: Rc<Bus>, patches: Changes) {
     let ns = boot(bus, patches).await;
     let dying = ns.copy_net_ns(CLONE_NEWNET, ns.init_user_ns, ns.init_net).await.expect("a namespace");
     let id = ns.peernet2id_alloc(ns.init_net, dying).await;
@@ -34,7 +34,7 @@ async fn lookup_races_with_put(bus: Rc<Bus>, patches: Patches) {
 fn boots_and_cleans_up_without_a_finding() {
     let mut sim = Sim::new(Config::default());
     let outcome = sim.run(&mut First, |bus| async move {
-        let ns = boot(bus, Patches::none()).await;
+        let ns = boot(bus, Changes::none()).await;
         let net = ns.copy_net_ns(CLONE_NEWNET, ns.init_user_ns, ns.init_net).await.expect("a namespace");
         ns.put_net(net).await;
     });
@@ -49,7 +49,7 @@ fn cve_2017_15129() {
     let mut sim = Sim::new(Config::default());
     let mut bugs = BTreeMap::new();
     for seed in 0..1000 {
-        sim.run(&mut Seeded::new(seed), |bus| lookup_races_with_put(bus, Patches::none()));
+        sim.run(&mut Seeded::new(seed), |bus| lookup_races_with_put(bus, Changes::none()));
         for finding in sim.findings() {
             *bugs.entry(finding.code()).or_insert(0) += 1;
         }
@@ -61,7 +61,7 @@ fn cve_2017_15129() {
 #[test]
 fn the_fix_closes_it() {
     let mut sim = Sim::new(Config::default());
-    let patches = Patches::from_iter([Patch::GetLiveNetById]);
+    let patches = Changes::from_iter([Patch::GetLiveNetById]);
     for seed in 0..1000 {
         let outcome = sim.run(&mut Seeded::new(seed), |bus| lookup_races_with_put(bus, patches.clone()));
         assert_eq!(outcome, Outcome::Done, "seed {seed}");

@@ -5,13 +5,13 @@ use std::{cell::RefCell, rc::Rc};
 
 use kernel::{Bus, EAGAIN, EBADF, Kernel};
 use machine_sim::{Config, First, Outcome, Sim};
-use netns::{CLONE_NEWNET, NetNs, NetPtr, Patch, Patches, SocketOptions};
+use netns::{CLONE_NEWNET, Changes, NetNs, NetPtr, Patch, SocketOptions};
 
 /// Messages that a socket has received, as type, flags, sequence number, and what is behind the header.
 type Messages = Vec<(u8, u8, u8, Vec<u8>)>;
 
 /// Runs a program on a booted subsystem, without preemption.
-fn run<F, R: Default + 'static>(patches: Patches, main: impl FnOnce(Rc<NetNs>) -> F + 'static) -> R
+fn run<F, R: Default + 'static>(patches: Changes, main: impl FnOnce(Rc<NetNs>) -> F + 'static) -> R
 where
     F: Future<Output = R> + 'static,
 {
@@ -77,7 +77,7 @@ fn sizes(datagrams: &[Messages]) -> Vec<usize> {
 
 #[test]
 fn a_dump_is_not_acknowledged_and_goes_on_as_it_is_read() {
-    let datagrams: Vec<Messages> = run(Patches::none(), |ns| async move {
+    let datagrams: Vec<Messages> = run(Changes::none(), |ns| async move {
         let net = with_ids(&ns, 1300).await;
         open(&ns, net, false).await;
         ns.netlink_sendmsg(1, &request(90, 0x305, 9, &[])).await.expect("a socket");
@@ -92,7 +92,7 @@ fn a_dump_is_not_acknowledged_and_goes_on_as_it_is_read() {
 
 #[test]
 fn one_dump_at_a_time() {
-    let datagrams: Vec<Messages> = run(Patches::none(), |ns| async move {
+    let datagrams: Vec<Messages> = run(Changes::none(), |ns| async move {
         let net = with_ids(&ns, 150).await;
         open(&ns, net, false).await;
         ns.netlink_sendmsg(1, &request(90, 0x301, 1, &[])).await.expect("a socket");
@@ -105,7 +105,7 @@ fn one_dump_at_a_time() {
 
 #[test]
 fn every_message_of_a_datagram_is_handled_up_to_what_is_none() {
-    let datagrams: Vec<Messages> = run(Patches::none(), |ns| async move {
+    let datagrams: Vec<Messages> = run(Changes::none(), |ns| async move {
         open(&ns, ns.init_net, false).await;
         let mut datagram = request(90, 5, 1, &[(2, 1)]); // by pid 1: an answer and an ack
         datagram.extend(request(90, 0, 2, &[(2, 1)])); // no request: nothing
@@ -123,9 +123,9 @@ fn every_message_of_a_datagram_is_handled_up_to_what_is_none() {
 
 #[test]
 fn who_is_subscribed_gets_one_echo() {
-    let later = Patches::from_iter([Patch::EchoNewnsid]);
+    let later = Changes::from_iter([Patch::EchoNewnsid]);
     for (patches, subscribed, echoes) in
-        [(later.clone(), true, 1), (later, false, 1), (Patches::none(), true, 1), (Patches::none(), false, 0)]
+        [(later.clone(), true, 1), (later, false, 1), (Changes::none(), true, 1), (Changes::none(), false, 0)]
     {
         let datagrams: Vec<Messages> = run(patches, move |ns| async move {
             open(&ns, ns.init_net, subscribed).await;
@@ -139,7 +139,7 @@ fn who_is_subscribed_gets_one_echo() {
 
 #[test]
 fn an_ack_without_memory_is_an_error_of_the_socket() {
-    run::<_, ()>(Patches::none(), |ns| async move {
+    run::<_, ()>(Changes::none(), |ns| async move {
         open(&ns, ns.init_net, false).await;
         ns.k.faults.borrow_mut().arm(Some("skb"), 1, Some(1));
         ns.netlink_sendmsg(1, &request(96, 1, 1, &[])).await.expect("a socket");
@@ -152,7 +152,7 @@ fn an_ack_without_memory_is_an_error_of_the_socket() {
 
 #[test]
 fn who_reads_everything_hears_again() {
-    run::<_, ()>(Patches::none(), |ns| async move {
+    run::<_, ()>(Changes::none(), |ns| async move {
         ns.listen(1, ns.init_net, false, true, 1).await;
         let net = with_ids(&ns, 0).await;
         for (round, reads) in [(0, true), (1, false)] {

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use kernel::{Bus, Kernel};
 use machine_sim::{Config, Outcome, Preempt, Seeded, Sim};
-use netns::{CLONE_NEWNET, Methods, NetNs, Patch, Patches, Request};
+use netns::{CLONE_NEWNET, Changes, Methods, NetNs, Patch, Request};
 
 async fn boot(bus: &Rc<Bus>) -> Rc<NetNs> {
-    let patches = Patches::from_iter(Patch::ALL.iter().copied());
+    let patches = Changes::from_iter(Patch::ALL.iter().copied());
     let ns = NetNs::new(Kernel::new(bus), netns::Config::default(), patches).expect("memory");
     ns.net_ns_init().await;
     ns

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What scenarios may say, for lists: steps, patches, subsystems.
 
-use netns::{Patch, SUBSYSTEMS};
+use netns::{Mutation, Patch, Revert, SUBSYSTEMS};
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
@@ -41,6 +41,16 @@ pub fn operations() -> Vec<Operation> {
 /// The names of patches, and the upstream fix that each is.
 pub fn patches() -> impl Iterator<Item = (&'static str, &'static str)> {
     Patch::ALL.iter().map(|patch| (patch.name(), patch.words()))
+}
+
+/// The names of fixes that can be taken back, and what each is.
+pub fn reverts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Revert::ALL.iter().map(|revert| (revert.name(), revert.words()))
+}
+
+/// The names of deliberate damage, and what each is.
+pub fn mutations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Mutation::ALL.iter().map(|mutation| (mutation.name(), mutation.words()))
 }
 
 /// Pernet operations that are there without being scripted, and what each does: the kernel's own, and the library.

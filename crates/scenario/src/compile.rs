@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From the types of the format to a scenario, with everything looked up that is referred to.
 
+mod changes;
 mod pernet;
 mod runs;
 mod tasks;

@@ -75,6 +75,14 @@ object! {
         #[serde(default)]
         #[schemars(schema_with = "schema::patches")]
         patches: Vec<String>,
+        /// Fixes that v4.11 has, and that are taken back, for all runs that do not say otherwise.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::reverts")]
+        reverts: Vec<String>,
+        /// Deliberate damage, for all runs that do not say otherwise.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::mutations")]
+        mutations: Vec<String>,
         /// What is run. If absent, one run in which nobody is preempted and nothing is found.
         runs: Option<List<RunText, 4096>>,
     }
@@ -424,6 +432,14 @@ object! {
         #[serde(default)]
         #[schemars(schema_with = "schema::patches_of_run")]
         patches: Option<Vec<String>>,
+        /// Fixes that are taken back, instead of the scenario's.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::reverts_of_run")]
+        reverts: Option<Vec<String>>,
+        /// Deliberate damage, instead of the scenario's.
+        #[serde(default)]
+        #[schemars(schema_with = "schema::mutations_of_run")]
+        mutations: Option<Vec<String>>,
         /// The kinds of findings expected, exactly; none if absent.
         #[serde(default)]
         #[schemars(schema_with = "schema::findings")]

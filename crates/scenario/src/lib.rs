@@ -43,7 +43,7 @@ mod words;
 mod world;
 
 pub use after_setup::AfterSetup;
-pub use catalogue::{Operation, operations, patches, subsystems};
+pub use catalogue::{Operation, mutations, operations, patches, reverts, subsystems};
 pub use codes::{CODES, explain};
 pub use diagnostic::{Diagnostic, Label};
 pub use end::{EndState, NamespaceState, SocketState, TaskState, UcountState};

@@ -45,7 +45,7 @@ pub fn start(scenario: &Arc<Scenario>, run: &Run, variant: Variant, bus: &Rc<Bus
     let k = Kernel::new(bus);
     let machine = scenario.machine;
     let config = netns::Config { net_ns: machine.net_ns, max_net_namespaces: machine.max_net_namespaces };
-    let ns = NetNs::new(k, config, run.patches.iter().copied().collect()).expect("memory for static data");
+    let ns = NetNs::new(k, config, run.changes.iter().copied().collect()).expect("memory for static data");
     let world = World::new(scenario, run, variant, ns);
     let of_main = world.clone();
     Started { world, main: Box::pin(async move { of_main.main().await }) }

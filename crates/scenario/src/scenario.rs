@@ -7,7 +7,7 @@ use std::{
 };
 
 use machine::{Clock, ContextKind, Slab};
-use netns::{Patch, Subsystem};
+use netns::{Change, Subsystem};
 
 use crate::{
     body::{Body, CallbackBody, SelfBody},
@@ -126,7 +126,7 @@ pub struct Run {
     /// Which allocations fail in turn.
     pub sweep: Option<Sweep>,
     /// What is changed of v4.11.
-    pub patches: Vec<Patch>,
+    pub changes: Vec<Change>,
     /// The kinds of findings expected, exactly.
     pub findings: Vec<String>,
     /// How it is expected to end.

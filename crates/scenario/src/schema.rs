@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use netns::{Patch, SUBSYSTEMS};
+use netns::SUBSYSTEMS;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value, json};
 
@@ -215,13 +215,27 @@ pub(crate) fn subsystem(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn function(_: &mut SchemaGenerator) -> Schema {
     optional(json_schema!({"enum": FUNCTIONS}))
 }
-/// Names of patches.
-pub(crate) fn patches(_: &mut SchemaGenerator) -> Schema {
-    list_of(one_of(Patch::ALL.iter().map(|patch| (patch.name(), patch.words()))))
+macro_rules! changes {
+    ($($(#[$doc:meta])* $all:ident, $of_run:ident => $kind:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) fn $all(_: &mut SchemaGenerator) -> Schema {
+                list_of(one_of(netns::$kind::ALL.iter().map(|change| (change.name(), change.words()))))
+            }
+            /// The same, where nothing is not the same as none.
+            pub(crate) fn $of_run(generator: &mut SchemaGenerator) -> Schema {
+                optional($all(generator))
+            }
+        )*
+    };
 }
-/// Names of patches, where nothing is not the same as none.
-pub(crate) fn patches_of_run(generator: &mut SchemaGenerator) -> Schema {
-    optional(patches(generator))
+changes! {
+    /// Names of patches.
+    patches, patches_of_run => Patch;
+    /// Names of fixes that can be taken back.
+    reverts, reverts_of_run => Revert;
+    /// Names of deliberate damage.
+    mutations, mutations_of_run => Mutation;
 }
 /// Kinds of findings.
 pub(crate) fn findings(_: &mut SchemaGenerator) -> Schema {

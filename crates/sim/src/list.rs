@@ -26,6 +26,10 @@ pub(crate) enum What {
     Codes,
     /// Fixes of later kernels.
     Patches,
+    /// Fixes that v4.11 has, and that can be taken back.
+    Reverts,
+    /// Deliberate damage.
+    Mutations,
     /// Pernet operations that are there without being scripted: the kernel's own, and the library.
     Subsystems,
 }
@@ -41,6 +45,8 @@ pub(crate) fn list(what: What, path: &str, out: &mut Out) -> Result<Code, Stop> 
             owned(all.map(|(code, text)| (*code, first_sentence(text))))
         }
         What::Patches => owned(scenario::patches()),
+        What::Reverts => owned(scenario::reverts()),
+        What::Mutations => owned(scenario::mutations()),
         What::Subsystems => scenario::subsystems().map(|(name, words)| (name.to_owned(), words)).collect(),
     };
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);

@@ -12,7 +12,7 @@ mod message;
 mod others;
 mod play;
 
-use netns::{Patch, Patches};
+use netns::{Changes, Patch};
 use serde_json::{Map, Value};
 
 use super::{Difference, Line, Verdict};
@@ -31,10 +31,10 @@ pub enum Profile {
 }
 
 impl Profile {
-    fn patches(self) -> Patches {
+    fn patches(self) -> Changes {
         match self {
-            Profile::V4_11 => Patches::none(),
-            Profile::V6_18 => Patches::from_iter(Patch::ALL.iter().copied()),
+            Profile::V4_11 => Changes::none(),
+            Profile::V6_18 => Changes::from_iter(Patch::ALL.iter().copied()),
         }
     }
 }

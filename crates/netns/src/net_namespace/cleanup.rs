@@ -4,7 +4,7 @@
 use kernel::{Field, Pointer, function};
 
 use super::{StackListPtr, nsid::RTM_DELNSID};
-use crate::{NetNs, net::NetPtr, pernet::PernetOpsPtr};
+use crate::{Mutation, NetNs, net::NetPtr, pernet::PernetOpsPtr};
 
 impl NetNs {
     /// A cleanup pass: dismantles the namespaces whose last reference was put. Kworker; sleeps.
@@ -55,7 +55,9 @@ impl NetNs {
         self.rtnl_unlock().await;
 
         // Walks that have begun in RCU read sections may still reach them; exit methods must not meet these.
-        k.synchronize_rcu().await;
+        if !self.changes.has(Mutation::NoGracePeriod) {
+            k.synchronize_rcu().await;
+        }
 
         let pernet_list = self.s.pernet_list();
         let mut pos = pernet_list.prev(k).await;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Private data of pernet operations, and their methods; lines 44 to 155.
 
-use kernel::{Addr, ENOMEM, Errno, Gfp, ListHead, Pointer, function};
+use kernel::{Addr, ENOMEM, Errno, Field, Gfp, ListHead, Pointer, Racy, function};
 
 use crate::{
-    NetNs, Patch,
+    NetNs, Patch, Revert,
     net::{GenericPtr, NetPtr},
     pernet::{PernetDataPtr, PernetOpsPtr},
 };
@@ -24,7 +24,7 @@ impl NetNs {
     pub(crate) async fn net_alloc_generic(&self) -> Option<GenericPtr> {
         let k = &self.k;
         let _f = k.enter(function!("net_alloc_generic"), 0);
-        let once = self.patches.has(Patch::ReadMaxGenPtrsOnce);
+        let once = self.changes.has(Patch::ReadMaxGenPtrsOnce);
         let max_gen_ptrs = if once {
             self.s.max_gen_ptrs().read(k).await
         } else {
@@ -70,9 +70,15 @@ impl NetNs {
             let data = k.bus.read(old_ng.addr().plus(slot as usize)).await;
             k.bus.write(ng.addr().plus(slot as usize), data).await;
         }
-        k.bus.write(ng.addr().plus(id as usize), data.to_value()).await;
-
-        net.r#gen().assign(k, ng).await;
+        let published_early = self.changes.has(Revert::PublishNetGenericCorrectly);
+        let slot = ng.addr().plus(id as usize);
+        if published_early {
+            net.r#gen().assign(k, ng).await;
+            Racy::at(slot).write(k, data).await; // a reader may come in between
+        } else {
+            k.bus.write(slot, data.to_value()).await;
+            net.r#gen().assign(k, ng).await;
+        }
         k.kfree_rcu(old_ng.addr(), old_ng.rcu()).await;
         Ok(())
     }

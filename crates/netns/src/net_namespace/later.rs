@@ -22,7 +22,7 @@ const LATER_POLICY: [NlaType; 6] =
 impl NetNs {
     /// The attributes that the kernel knows.
     pub(super) fn attributes_of<'a>(&self, request: &'a Request) -> Result<Attributes<'a, 6>, Errno> {
-        if self.patches.has(Patch::TargetNsid) {
+        if self.changes.has(Patch::TargetNsid) {
             return nlmsg_parse(&request.payload, RTGENMSG, &LATER_POLICY);
         }
         let [none, nsid, pid, fd] = nlmsg_parse(&request.payload, RTGENMSG, &RTNL_NET_POLICY)?;
@@ -41,7 +41,7 @@ impl NetNs {
 
     /// Whose ids a dump tells, with a reference to it, if not those of the socket's own namespace.
     pub(super) async fn dump_target(&self, request: &Request) -> Result<Option<NetPtr>, Errno> {
-        if !self.patches.has(Patch::TargetNsid) || !request.strict {
+        if !self.changes.has(Patch::TargetNsid) || !request.strict {
             return Ok(None);
         }
         let tb = self.attributes_of(request)?;

@@ -3,7 +3,7 @@
 
 use kernel::{Errno, Pointer, function};
 
-use crate::{NetNs, Patch, net::NetPtr};
+use crate::{Mutation, NetNs, Patch, Revert, net::NetPtr};
 
 /// No id is assigned. include/uapi/linux/net_namespace.h
 pub const NETNSA_NSID_NOT_ASSIGNED: i32 = -1;
@@ -106,8 +106,11 @@ impl NetNs {
         if net.count().read(k).await == 0 {
             return NETNSA_NSID_NOT_ASSIGNED;
         }
+        let early = self.changes.has(Mutation::CountBeforeNsidLock);
+        let count = if early { peer.count().read(k).await } else { 0 };
         net.nsid_lock().lock_bh(k).await;
-        let mut alloc = peer.count().read(k).await != 0;
+        let count = if early { count } else { peer.count().read(k).await };
+        let mut alloc = count != 0;
         let id = self.__peernet2id_alloc(net, peer, &mut alloc).await;
         net.nsid_lock().unlock_bh(k).await;
         if alloc && id >= 0 {
@@ -122,6 +125,12 @@ impl NetNs {
     pub async fn peernet2id(&self, net: NetPtr, peer: NetPtr) -> i32 {
         let k = &self.k;
         let _f = k.enter(function!("peernet2id"), net.addr().to_value());
+        if self.changes.has(Revert::NsidLockBh) {
+            net.nsid_lock().lock(k).await;
+            let id = self.__peernet2id(net, peer).await;
+            net.nsid_lock().unlock(k).await;
+            return id;
+        }
         net.nsid_lock().lock_bh(k).await;
         let id = self.__peernet2id(net, peer).await;
         net.nsid_lock().unlock_bh(k).await;
@@ -149,7 +158,7 @@ impl NetNs {
         net.nsid_lock().lock_bh(k).await;
         let mut peer = net.netns_ids().find(k, id).await.map(NetPtr::at);
         if let Some(found) = peer {
-            if self.patches.has(Patch::GetLiveNetById) {
+            if self.changes.has(Patch::GetLiveNetById) {
                 peer = self.maybe_get_net(found).await;
             } else {
                 // Even if the count has reached zero: CVE-2017-15129.

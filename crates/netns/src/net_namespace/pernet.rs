@@ -111,7 +111,7 @@ impl NetNs {
             id.value().write(k, new).await;
             let unmarked = self.s.max_gen_ptrs_unmarked();
             let max_gen_ptrs = unmarked.read(k).await.max(new + 1);
-            if self.patches.has(Patch::ReadMaxGenPtrsOnce) {
+            if self.changes.has(Patch::ReadMaxGenPtrsOnce) {
                 self.s.max_gen_ptrs().write(k, max_gen_ptrs).await;
             } else {
                 unmarked.write(k, max_gen_ptrs).await;

@@ -82,7 +82,7 @@ impl NetNs {
         tb: &Attributes<'_, 6>,
         is_get: bool,
     ) -> Result<NetPtr, Errno> {
-        let nsid = tb[usize::from(NETNSA_NSID)].filter(|_| is_get && self.patches.has(Patch::GetByNsid));
+        let nsid = tb[usize::from(NETNSA_NSID)].filter(|_| is_get && self.changes.has(Patch::GetByNsid));
         let (peer, nla) = if let Some(pid) = tb[usize::from(NETNSA_PID)] {
             (self.get_net_ns_by_pid(get_s32(pid)).await, NETNSA_PID)
         } else if let Some(fd) = tb[usize::from(NETNSA_FD)] {
@@ -133,7 +133,7 @@ impl NetNs {
                     self.rtnl_net_notifyid(net, RTM_NEWNSID, id, Some(request)).await;
                     Ok(())
                 }
-                Err(ENOSPC) if nsid >= 0 && self.patches.has(Patch::NsidExtack) => {
+                Err(ENOSPC) if nsid >= 0 && self.changes.has(Patch::NsidExtack) => {
                     self.set_ext_ack("The specified nsid is already used", request.offset(NETNSA_NSID));
                     Err(EEXIST)
                 }
@@ -149,7 +149,7 @@ impl NetNs {
     /// C: rtnl_net_get_size, net/core/net_namespace.c:616
     fn rtnl_net_get_size(&self) -> usize {
         let _f = self.k.enter(function!("rtnl_net_get_size"), 0);
-        let ids = if self.patches.has(Patch::TargetNsid) { 2 } else { 1 };
+        let ids = if self.changes.has(Patch::TargetNsid) { 2 } else { 1 };
         align(RTGENMSG) + ids * nla_total_size(4)
     }
 
@@ -223,7 +223,7 @@ impl NetNs {
         let room = nlmsg_total_size(self.rtnl_net_get_size());
         let Some(msg) = self.alloc_skb(room, Gfp::Kernel).await else { return Err(ENOMEM) };
         let id = self.peernet2id(target, peer).await;
-        let ref_nsid = if request.asks_for_target() && self.patches.has(Patch::TargetNsid) {
+        let ref_nsid = if request.asks_for_target() && self.changes.has(Patch::TargetNsid) {
             Some(self.peernet2id(net, peer).await)
         } else {
             None
@@ -296,7 +296,7 @@ impl NetNs {
         if let Some(target) = target {
             self.put_net(target).await;
         }
-        if self.patches.has(Patch::DumpidReturnsZero) {
+        if self.changes.has(Patch::DumpidReturnsZero) {
             return 0;
         }
         let len = self.with_skb(skb, |buffer| buffer.data.len()).await;
@@ -314,7 +314,7 @@ impl NetNs {
         let err = match self.alloc_skb(room, Gfp::Kernel).await {
             None => ENOMEM,
             Some(msg) => {
-                let cause = cause.filter(|_| self.patches.has(Patch::EchoNewnsid));
+                let cause = cause.filter(|_| self.changes.has(Patch::EchoNewnsid));
                 let (seq, portid) = cause.map_or((0, 0), |request| (request.seq, request.portid));
                 let header = Header { r#type: cmd, flags: 0, seq, portid };
                 match self.rtnl_net_fill(msg, header, id, None).await {

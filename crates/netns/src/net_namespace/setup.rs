@@ -5,7 +5,7 @@ use kernel::{ENOMEM, ENOSPC, Errno, Field, Gfp, Pointer, function};
 
 use super::{StackListPtr, pernet::net_ns_ops, rtnl::RTNL_REGISTER};
 use crate::{
-    NetNs,
+    NetNs, Revert,
     net::NetPtr,
     net_namespace::{RTM_GETNSID, RTM_NEWNSID},
     pernet::PernetOpsPtr,
@@ -154,7 +154,13 @@ impl NetNs {
 
         self.get_user_ns(user_ns).await;
 
-        if let Err(err) = self.s.net_mutex().lock_killable(k).await {
+        let locked = if self.changes.has(Revert::KillableNetMutex) {
+            self.s.net_mutex().lock(k).await;
+            Ok(())
+        } else {
+            self.s.net_mutex().lock_killable(k).await
+        };
+        if let Err(err) = locked {
             self.net_free(net).await;
             self.dec_net_namespaces(ucounts).await;
             self.put_user_ns(user_ns).await;

@@ -113,7 +113,7 @@ impl NetNs {
         let Some((net, options)) = self.with_socket(id, |socket| (socket.net, socket.options)) else {
             return;
         };
-        let extended = self.patches.has(Patch::ExtendedAck);
+        let extended = self.changes.has(Patch::ExtendedAck);
         let is_capped = error == 0 || options.cap_ack;
         let request = if is_capped { &message.bytes[..NLMSG_HDRLEN] } else { message.bytes };
         let mut flags = if extended && is_capped { NLM_F_CAPPED } else { 0 };
@@ -190,7 +190,7 @@ impl NetNs {
             None => self.rtnl_net_dumpid(skb, &mut dump.cb).await,
         };
         let has_room = |len: usize| room - len >= nlmsg_total_size(ERRNO);
-        let at_once = self.patches.has(Patch::DoneInLastPage);
+        let at_once = self.changes.has(Patch::DoneInLastPage);
         let len = self.with_skb(skb, |buffer| buffer.data.len()).await;
         let ends = errno <= 0 && (!at_once || has_room(len));
         if ends {
@@ -216,7 +216,7 @@ impl NetNs {
 
     /// `NL_SET_ERR_MSG()` and `NL_SET_BAD_ATTR()`: what the ack is to say. v4.11 has no such words.
     pub(crate) fn set_ext_ack(&self, msg: &'static str, bad_attr: Option<u32>) {
-        if self.patches.has(Patch::NsidExtack) {
+        if self.changes.has(Patch::NsidExtack) {
             self.netlink.ext_ack.set(ExtAck { msg: Some(msg), bad_attr });
         }
     }

@@ -88,9 +88,9 @@ impl NetNs {
         /// `SOCK_MIN_RCVBUF` of x86-64.
         const MIN: usize = 2304;
         // `truesize`: the buffer's head, and `struct sk_buff`.
-        let truesize = if self.patches.has(Patch::SmallSkbHeads) { 640 + 256 } else { 512 + 256 };
+        let truesize = if self.changes.has(Patch::SmallSkbHeads) { 640 + 256 } else { 512 + 256 };
         let rcvbuf = rcvbuf.saturating_mul(2).max(MIN);
-        if self.patches.has(Patch::CountBeforeRcvbufCheck) {
+        if self.changes.has(Patch::CountBeforeRcvbufCheck) {
             (rcvbuf / truesize).max(1)
         } else {
             rcvbuf / truesize + 1 // only what is there already is compared

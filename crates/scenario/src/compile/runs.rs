@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use netns::Patch;
-
+use super::changes::Named;
 use crate::{
     check::{Checker, Kind},
-    diagnostic::{Diagnostic, list_of, similar},
+    diagnostic::{Diagnostic, similar},
     event_forms,
     format::{EndText, OutcomeText, RunText, Text},
     functions,
@@ -19,39 +18,15 @@ use crate::{
     vocabulary::{FINDINGS, words_of},
 };
 
-fn patches(cx: &mut Checker<'_>, names: &[String]) -> Vec<Patch> {
-    let mut all = Vec::new();
-    cx.within([Seg::Key("patches")], |cx| {
-        for (index, name) in names.iter().enumerate() {
-            if cx.is_full() {
-                break;
-            }
-            match Patch::from_name(name) {
-                Some(patch) => all.push(patch),
-                None => cx.within([Seg::Index(index)], |cx| {
-                    let known = || Patch::ALL.iter().map(|patch| patch.name());
-                    let message = format!("there is no patch `{}`", name.escape_debug());
-                    let help = match similar(name, known()) {
-                        Some(meant) => format!("did you mean `{meant}`?"),
-                        None => format!("known are {}", list_of(known())),
-                    };
-                    cx.report(Diagnostic::new("S035", message).help(help), "unknown patch");
-                }),
-            }
-        }
-    });
-    all
-}
-
 pub(super) fn runs(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Run> {
-    let default_patches = patches(cx, &text.patches);
+    let defaults = Named::of_scenario(cx, text);
     let Some(texts) = text.runs.take() else {
         return vec![Run {
             name: "default".to_owned(),
             driver: Driver::First,
             tasks: None,
             sweep: None,
-            patches: default_patches,
+            changes: defaults.all(),
             findings: Vec::new(),
             outcome: Outcome::Done,
             functions: Vec::new(),
@@ -82,18 +57,19 @@ pub(super) fn runs(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Run> {
                 cx.within([Seg::Key("name")], |cx| cx.report(diagnostic, "once more"));
             }
             names.entry(name.clone()).or_insert(index);
-            runs.push(one_run(cx, name, run, &default_patches));
+            runs.push(one_run(cx, name, run, &defaults));
         });
     }
     runs
 }
 
-fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[Patch]) -> Run {
+fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, defaults: &Named) -> Run {
     if run.seed.is_some() && run.schedule.is_some() {
         let diagnostic = Diagnostic::new("S037", "a run has a seed or a schedule, not both");
         cx.within([Seg::Key("seed")], |cx| cx.report_key(diagnostic, "and a schedule"));
     }
     check_expectations(cx, &run);
+    let changes = defaults.or_of_run(cx, &run).all();
     let driver = match (run.seed, run.schedule) {
         (Some(seed), _) => Driver::Seed(seed.0),
         (None, Some(lines)) => {
@@ -123,10 +99,6 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[
             });
         }
     }
-    let patches = match &run.patches {
-        Some(names) => patches(cx, names),
-        None => default_patches.to_vec(),
-    };
     let mut end = ExpectedEnd::default();
     if let Some(text) = run.end {
         cx.within([Seg::Key("end")], |cx| end = expected_end(cx, text));
@@ -149,7 +121,7 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, default_patches: &[
         Sweep { kind: sweep.alloc, from: sweep.from }
     });
     let tasks = run.tasks.map(|names| chosen_tasks(cx, &names));
-    Run { name, driver, tasks, sweep, patches, findings, outcome, functions, events, counts, end }
+    Run { name, driver, tasks, sweep, changes, findings, outcome, functions, events, counts, end }
 }
 
 /// The places of tasks. The name of a task that has copies stands for all of them.

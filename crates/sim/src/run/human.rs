@@ -60,18 +60,18 @@ pub(crate) fn run(
     out: &mut Out,
 ) -> Result<(), Stop> {
     let paint = out.paint;
-    let patched: String = report.patches.iter().map(|patch| format!(" + {patch}")).collect();
+    let patched: String = report.changes.iter().map(|change| format!(" {change}")).collect();
     let full = match report.name.as_str() {
         "v4.11" if patched.is_empty() => "=== v4.11 ".to_owned(),
         name => format!("=== {name}: v4.11{patched} "),
     };
     let is_long = full.chars().count() > WIDTH;
-    let count = report.patches.len();
-    let head = if is_long { format!("=== {}: v4.11 + {count} patches ", report.name) } else { full };
+    let count = report.changes.len();
+    let head = if is_long { format!("=== {}: v4.11, {count} changes ", report.name) } else { full };
     let rule = "=".repeat(WIDTH.saturating_sub(head.chars().count()).max(3));
     out.line(&paint.heading(&format!("{head}{rule}")))?;
     if is_long {
-        out.line(&wrap(&report.patches.join(", "), WIDTH))?;
+        out.line(&wrap(&patched.trim_start(), WIDTH))?;
     }
     out.line("")?;
     out.detail(&timeline.render(lab.bus(), TIMELINE_WIDTH, paint))?;

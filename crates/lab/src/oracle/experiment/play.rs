@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use kernel::{Errno, Kernel};
 use machine_sim::{Config, Outcome, Seeded, Sim};
-use netns::{CLONE_NEWNET, Credentials, Datagram, NetNs, NetPtr, Open, Patches, SocketOptions, TaskPtr};
+use netns::{CLONE_NEWNET, Changes, Credentials, Datagram, NetNs, NetPtr, Open, SocketOptions, TaskPtr};
 use serde_json::{Value, json};
 
 use super::{
@@ -24,7 +24,7 @@ pub(super) struct Played {
 }
 
 /// Does all operations, on a machine of its own.
-pub(super) fn play(operations: &[Operation], patches: Patches) -> Played {
+pub(super) fn play(operations: &[Operation], patches: Changes) -> Played {
     let config = Config { max_steps: 50_000_000, ..Config::default() };
     let played = Rc::new(RefCell::new(Played::default()));
     let mut sim = Sim::new(config);

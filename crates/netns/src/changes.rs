@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Changes to v4.11 that a scenario can select: upstream's fixes, and one enum for each kind of change.
+//! Changes to v4.11 that a scenario can select: later fixes, earlier ones taken back, deliberate damage.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 macro_rules! changes {
     ($(#[$doc:meta])* $name:ident {
@@ -71,23 +71,86 @@ changes! {
     }
 }
 
-/// The changes of one run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Patches(BTreeSet<Patch>);
-
-impl Patches {
-    /// v4.11 as it is.
-    pub fn none() -> Self {
-        Patches::default()
-    }
-    /// Whether a fix is applied.
-    pub fn has(&self, patch: Patch) -> bool {
-        self.0.contains(&patch)
+changes! {
+    /// A fix that v4.11 has, and that can be taken back.
+    Revert {
+        /// "netns: publish net_generic correctly", 2016: without it, a larger array is published before the new
+        /// subsystem's data stands in it.
+        PublishNetGenericCorrectly = "publish_net_generic_correctly",
+        /// 7281a66590bf ("net: allow to kill a task which waits net_mutex in copy_new_ns"), 2016: without it, a task that waits for
+        /// `net_mutex` cannot be killed.
+        KillableNetMutex = "killable_net_mutex",
+        /// fba143c66abb ("netns: avoid disabling irq for netns id"), 2016, as 8d7e5dee972f had it in 2020 until
+        /// e1f469cd5866: without it, `peernet2id()` takes `nsid_lock` by a plain `spin_lock()`.
+        NsidLockBh = "nsid_lock_bh",
     }
 }
 
-impl FromIterator<Patch> for Patches {
-    fn from_iter<I: IntoIterator<Item = Patch>>(patches: I) -> Self {
-        Patches(patches.into_iter().collect())
+changes! {
+    /// A damage that nobody has made, to see that it is noticed.
+    Mutation {
+        /// `peernet2id_alloc()` reads the peer's count before it takes `nsid_lock`.
+        CountBeforeNsidLock = "count_before_nsid_lock",
+        /// `cleanup_net()` does not wait for a grace period.
+        NoGracePeriod = "no_grace_period",
+    }
+}
+
+/// What is different from v4.11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// A later fix is there.
+    Patch(Patch),
+    /// An earlier fix is not.
+    Revert(Revert),
+    /// Something else is wrong.
+    Mutation(Mutation),
+}
+
+impl From<Patch> for Change {
+    fn from(patch: Patch) -> Self {
+        Change::Patch(patch)
+    }
+}
+impl From<Revert> for Change {
+    fn from(revert: Revert) -> Self {
+        Change::Revert(revert)
+    }
+}
+impl From<Mutation> for Change {
+    fn from(mutation: Mutation) -> Self {
+        Change::Mutation(mutation)
+    }
+}
+
+impl fmt::Display for Change {
+    /// As in a sum that begins with v4.11: `+ PATCH`, `- REVERT`, `! MUTATION`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Patch(patch) => write!(f, "+ {}", patch.name()),
+            Change::Revert(revert) => write!(f, "- {}", revert.name()),
+            Change::Mutation(mutation) => write!(f, "! {}", mutation.name()),
+        }
+    }
+}
+
+/// The changes of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes(BTreeSet<Change>);
+
+impl Changes {
+    /// v4.11 as it is.
+    pub fn none() -> Self {
+        Changes::default()
+    }
+    /// Whether this is one of them.
+    pub fn has(&self, change: impl Into<Change>) -> bool {
+        self.0.contains(&change.into())
+    }
+}
+
+impl<C: Into<Change>> FromIterator<C> for Changes {
+    fn from_iter<I: IntoIterator<Item = C>>(changes: I) -> Self {
+        Changes(changes.into_iter().map(Into::into).collect())
     }
 }
