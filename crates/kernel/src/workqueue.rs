@@ -78,6 +78,9 @@ pub type WorkFunc = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// What the kernel knows of a workqueue.
 pub(crate) struct Workqueue {
+    /// Its own name.
+    of: String,
+    /// Its worker's.
     name: Symbol,
     items: RefCell<VecDeque<(Work, WorkFunc)>>,
     /// Nobody works on it before something is queued, and nobody ever where work is run by hand.
@@ -103,8 +106,15 @@ impl Kernel {
         let wq = self.kzalloc::<WorkqueuePtr>("workqueue", Gfp::Kernel).await?;
         let index = self.workqueues.borrow().len();
         wq.index().write(self, index).await;
-        let name = self.bus.intern(&format!("kworker/{name}"));
-        let queue = Workqueue { name, items: RefCell::default(), worker: Cell::new(self.manual_work.get()) };
+        // Schedules speak of workers by their names.
+        let of_this_name = self.workqueues.borrow().iter().filter(|queue| queue.of == name).count();
+        let worker = match of_this_name {
+            0 => format!("kworker/{name}"),
+            n => format!("kworker/{name}-{}", n + 1),
+        };
+        let (of, name) = (name.to_owned(), self.bus.intern(&worker));
+        let queue =
+            Workqueue { of, name, items: RefCell::default(), worker: Cell::new(self.manual_work.get()) };
         self.workqueues.borrow_mut().push(Rc::new(queue));
         Some(wq)
     }
