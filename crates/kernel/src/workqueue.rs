@@ -188,8 +188,8 @@ impl Kernel {
             .bus
             .intern(&format!("kworker/R-{}", self.bus.name(queue.name).trim_start_matches("kworker/")));
         let task = Box::pin(async move {
-            kernel.bus.step(Op::Sleep(MAYDAY_INITIAL_TIMEOUT)).await;
             let _f = kernel.enter(function!("rescuer_thread"), 0);
+            kernel.bus.step(Op::Sleep(MAYDAY_INITIAL_TIMEOUT)).await;
             while kernel.process_one_work(&queue).await {}
             queue.worker.set(false);
         });

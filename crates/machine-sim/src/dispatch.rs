@@ -51,8 +51,9 @@ impl Sim {
                     self.time.now = at;
                     self.tick(cpu as usize);
                     self.time.ticks += 1;
-                    if self.steps() + self.time.ticks >= self.config().max_steps {
-                        break; // CPUs may spin for an hour
+                    let is_over = at > self.config.max_time;
+                    if is_over || self.steps() + self.time.ticks >= self.config.max_steps {
+                        break; // CPUs may spin for long
                     }
                 }
                 None => break,

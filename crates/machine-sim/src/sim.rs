@@ -219,14 +219,17 @@ impl Sim {
             }
             let ready = self.ready(last);
             let is_at_limit = self.steps + self.time.ticks >= self.config.max_steps;
-            if ready.is_empty() && !(is_at_limit && self.time.ticks > 0) {
+            if ready.is_empty()
+                && !(is_at_limit && self.time.ticks > 0)
+                && self.time.now <= self.config.max_time
+            {
                 return self.find_stuck(driver);
-            }
-            if is_at_limit {
-                return Outcome::Limit(Limit::Steps);
             }
             if self.time.now > self.config.max_time {
                 return Outcome::Limit(Limit::Time);
+            }
+            if is_at_limit {
+                return Outcome::Limit(Limit::Steps);
             }
             let choice = Choice {
                 ready,

@@ -295,7 +295,7 @@ impl<'a> Lines<'a> {
             Op::GraceBegin { expedited: true } => (Kind::Lock, "an expedited grace period begins".to_owned()),
             Op::GraceEnd => (Kind::Lock, "the grace period has ended".to_owned()),
             Op::MightSleep(what) => (Kind::Trace, format!("might_sleep() of {what}")),
-            Op::Sleep(ns) => (Kind::Wait, format!("has slept for {}", duration(ns))),
+            Op::Sleep(ns) => (Kind::Wait, format!("after {}", duration(ns))),
             Op::Tick => (Kind::Wait, "timer interrupt".to_owned()),
             Op::Start | Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => {
                 (Kind::Trace, format!("{op:?}"))

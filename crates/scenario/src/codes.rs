@@ -119,7 +119,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "S039",
         "A schedule is a list of `TASK`, `TASK*STEPS` and `TASK until FUNCTION#NTH`, separated by commas, of \
-              tasks of the scenario or of the kernel: `main`, `kworker/netns`, `rcuc/CPU`, `rcu_preempt`.",
+              tasks of the scenario or of the kernel: `main`, `kworker/netns`, `kworker/R-netns`, `rcuc/CPU`, `rcu_preempt` or `rcu_sched`.",
     ),
     (
         "S040",
@@ -151,5 +151,11 @@ pub const CODES: &[(&str, &str)] = &[
         "S049",
         "A fault is an allocation that fails, a task that is killed when it enters a function, or work that is \
               held up, until a completion or for a time.",
+    ),
+    (
+        "S050",
+        "A setting has no effect, or leaves no time for anything else: `costs`, `max_time` and `after` need a clock \
+              (`\"clock\": \"timed\"`), `hz` a clock or `\"rcu\": \"per_cpu\"`, and a timer interrupt must take less time than \
+              there is between two of them.",
     ),
 ];

@@ -28,13 +28,13 @@ const MAX_LEVEL: usize = 33;
 pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<Diagnostic>> {
     let mut cx = Checker::new(source, text.boot);
     let mut tasks = tasks::copies(&mut cx, std::mem::take(&mut text.tasks.0));
-    let machine = machine_config(text.machine.take());
+    let machine = machine_config(&mut cx, text.machine.take());
     declare(&mut cx, &text, &tasks);
     resolve(&mut cx, &mut text, &mut tasks);
     let user_namespaces = user_namespaces(&mut cx, &text);
     let modules = pernet::modules(&mut cx, &mut text);
     let pernet = pernet::pernet(&mut cx, &mut text, &modules);
-    let tasks = tasks::tasks(&mut cx, tasks, machine.cpus);
+    let tasks = tasks::tasks(&mut cx, tasks, &machine);
     let faults = faults(&mut cx, &mut text);
     let runs = runs::runs(&mut cx, &mut text);
     let (places, mut names) = cx.finish()?;
@@ -60,13 +60,42 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
     })
 }
 
-fn machine_config(text: Option<MachineText>) -> MachineConfig {
+/// What is set without a clock, and needs one.
+fn check_clock(cx: &mut Checker<'_>, text: &MachineText) {
+    let is_timed = text.clock == ClockText::Timed;
+    let needs = [
+        ("costs", text.costs.is_some(), is_timed, "a clock"),
+        ("max_time", text.max_time.is_some(), is_timed, "a clock"),
+        ("hz", text.hz.is_some(), is_timed || text.rcu == Rcu::PerCpu, "a clock, or RCU per CPU"),
+    ];
+    cx.within([Seg::Key("machine")], |cx| {
+        for (key, is_given, has_effect, what) in needs {
+            if is_given && !has_effect {
+                let diagnostic = Diagnostic::new("S050", format!("`{key}` has no effect without {what}"));
+                let help = "add `\"clock\": \"timed\"`";
+                cx.within([Seg::Key(key)], |cx| cx.report_key(diagnostic.help(help), "no effect"));
+            }
+        }
+        let tick = text.costs.as_ref().and_then(|costs| costs.tick);
+        let period = 1_000_000_000 / text.hz.as_ref().map_or(HZ, |hz| hz.u64());
+        if tick.is_some_and(|tick| tick.0 >= period) {
+            let message = format!("a timer interrupt every {period} ns takes all the time that there is");
+            let path = [Seg::Key("costs"), Seg::Key("tick")];
+            cx.within(path, |cx| cx.report(Diagnostic::new("S050", message), "too long"));
+        }
+    });
+}
+
+/// CONFIG_HZ
+const HZ: u64 = 250;
+
+fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineConfig {
     let mut config = MachineConfig {
         cpus: 4,
         preempt: Preempt::Full,
         rcu: Rcu::Abstract,
         clock: Clock::Untimed,
-        hz: 250,
+        hz: HZ as u32,
         max_time: MAX_TIME,
         net_ns: true,
         slab: Slab::SizeClasses,
@@ -78,6 +107,7 @@ fn machine_config(text: Option<MachineText>) -> MachineConfig {
         kcsan: true,
     };
     let Some(text) = text else { return config };
+    check_clock(cx, &text);
     config.cpus = text.cpus.map_or(config.cpus, |n| n.u32());
     config.preempt = text.preempt;
     config.rcu = text.rcu;

@@ -110,6 +110,7 @@ pub const FUNCTIONS: &[&str] = &[
     "rcu_barrier",
     "rcu_gp_cleanup",
     "rcu_gp_init",
+    "rcu_gp_kthread",
     "rcu_process_callbacks",
     "rcu_read",
     "read_net_generic",

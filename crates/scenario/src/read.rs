@@ -138,7 +138,7 @@ fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnos
     let message = message_of(error);
     let at = source.byte_at(error.line(), error.column());
     if error.classify() != Category::Data {
-        return of_syntax(source, message, at);
+        return not_a_word(source, &message, path).unwrap_or_else(|| of_syntax(source, message, at));
     }
     if let Some(rest) = message.strip_prefix("unknown field ") {
         return unknown_name(source, path, "S006", "field", rest);
@@ -193,6 +193,20 @@ fn of_serde(source: &Source, error: &serde_json::Error, path: &[Seg]) -> Diagnos
         source.text.is_char_boundary(span.start).then(|| Label { span, text: String::new() })
     });
     Diagnostic::new(code, message).label(label)
+}
+
+/// Where a word is expected, serde takes any other value for an error of syntax.
+fn not_a_word(source: &Source, message: &str, path: &[Seg]) -> Option<Diagnostic> {
+    let value = source.locate(path).filter(|_| message == "expected value")?.value;
+    let found = source.text.get(value)?;
+    serde_json::from_str::<serde::de::IgnoredAny>(found).ok()?;
+    let found = match found.as_bytes().first()? {
+        b'{' => "an object",
+        b'[' => "a list",
+        _ => found,
+    };
+    let diagnostic = Diagnostic::new("S008", format!("a word in quotes is expected, and not {found}"));
+    Some(diagnostic.label(source.label(path, "a word belongs here")))
 }
 
 /// A label on the first member of the name that a message says is there twice.

@@ -15,6 +15,7 @@ pub(super) fn mend(scenario: &mut Map<String, Value>, names: &Names, dice: &mut 
     for fault in items(scenario.get_mut("faults")) {
         whole_fault(fault, names, dice);
     }
+    clock(scenario);
     let text = Value::Object(scenario.clone()).to_string();
     for task in items(scenario.get_mut("tasks")) {
         interrupt(task, dice);
@@ -35,6 +36,26 @@ pub(super) fn mend(scenario: &mut Map<String, Value>, names: &Names, dice: &mut 
         steps(value, boots, &library);
     }
     declare(scenario, names);
+}
+
+/// What has no effect without a clock is refused without one.
+fn clock(scenario: &mut Map<String, Value>) {
+    let machine = scenario.get_mut("machine").and_then(Value::as_object_mut);
+    let is_timed = machine.as_ref().is_some_and(|machine| machine.get("clock") == Some(&json!("timed")));
+    if let Some(machine) = machine {
+        if let Some(costs) = machine.get_mut("costs").and_then(Value::as_object_mut) {
+            costs.remove("tick");
+        }
+        let is_per_cpu = machine.get("rcu") == Some(&json!("per_cpu"));
+        machine.retain(|key, _| match key.as_str() {
+            "costs" | "max_time" => is_timed,
+            "hz" => is_timed || is_per_cpu,
+            _ => true,
+        });
+    }
+    for task in items(scenario.get_mut("tasks")).filter(|_| !is_timed) {
+        task.remove("after");
+    }
 }
 
 fn items(list: Option<&mut Value>) -> impl Iterator<Item = &mut Map<String, Value>> {

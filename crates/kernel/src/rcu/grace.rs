@@ -57,6 +57,7 @@ impl Kernel {
     async fn rcu_gp_kthread(&self) {
         let state = &self.rcu.state;
         let Some(gp) = self.rcu.gp.get() else { return };
+        let _f = self.enter(function!("rcu_gp_kthread"), 0);
         loop {
             state.gp_wq().wait(self).await;
             while gp.needed.get() > gp.completed.get() {

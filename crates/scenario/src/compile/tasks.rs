@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Tasks, each of their copies, with everything looked up that is referred to.
 
+use machine::Clock;
+
 use super::user_ns;
 use crate::{
     check::{Checker, MAX_STEPS},
     diagnostic::Diagnostic,
     format::{TaskText, interrupt_name},
-    scenario::Task,
+    scenario::{MachineConfig, Task},
     source::Seg,
 };
 
@@ -53,7 +55,8 @@ pub(super) fn copies(cx: &mut Checker<'_>, tasks: Vec<TaskText>) -> Vec<TaskCopy
     all
 }
 
-pub(super) fn tasks(cx: &mut Checker<'_>, copies: Vec<TaskCopy>, cpus: u32) -> Vec<Task> {
+pub(super) fn tasks(cx: &mut Checker<'_>, copies: Vec<TaskCopy>, machine: &MachineConfig) -> Vec<Task> {
+    let (cpus, is_timed) = (machine.cpus, machine.clock != Clock::Untimed);
     let mut all = Vec::new();
     for TaskCopy { index, copy, name, text: task } in copies {
         let mut of_task = None;
@@ -65,6 +68,11 @@ pub(super) fn tasks(cx: &mut Checker<'_>, copies: Vec<TaskCopy>, cpus: u32) -> V
                     let declared = cx.label_of(&path, format!("CPUs 0 to {}", cpus - 1));
                     let diagnostic = Diagnostic::new("S033", message).label(declared);
                     cx.within([Seg::Key("cpu")], |cx| cx.report(diagnostic, "no such CPU"));
+                }
+                if task.after.is_some() && !is_timed {
+                    let diagnostic = Diagnostic::new("S050", "`after` has no effect without a clock");
+                    let help = "add `\"clock\": \"timed\"` to the machine";
+                    cx.within([Seg::Key("after")], |cx| cx.report_key(diagnostic.help(help), "no effect"));
                 }
                 if let Some(name) = interrupt_name(task.context.kind()) {
                     check_interrupt(cx, name, &task);

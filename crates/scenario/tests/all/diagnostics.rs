@@ -69,6 +69,17 @@ fn cases() -> Vec<(&'static str, String)> {
         ("S008 wrong type", steps(r#"{"put_net": {"net": 7}}"#)),
         ("S008 no object", "[]".to_owned()),
         ("S008 a step that is no object", steps(r#""put_net""#)),
+        ("S008 no word", with("  \"machine\": {\"clock\": true}")),
+        (
+            "S050 without a clock",
+            with(
+                "  \"machine\": {\"hz\": 100, \"costs\": {\"lock\": 1}, \"max_time\": \"1s\"}, \"tasks\": [{\"name\": \"t\", \"after\": 1}]",
+            ),
+        ),
+        (
+            "S050 nothing but ticks",
+            with("  \"machine\": {\"clock\": \"timed\", \"costs\": {\"tick\": \"4ms\"}}"),
+        ),
         ("S008 unknown word", with("  \"machine\": {\"preempt\": \"ful\"}")),
         ("S008 not for ever", steps(r#"{"fail_alloc": {"kind": "net", "times": "always"}}"#)),
         ("S009 duplicate field", with("  \"boot\": true,\n  \"boot\": false")),

@@ -47,7 +47,7 @@ impl Verdict {
         let mut failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
         let code = match report.outcome {
             Outcome::Limit(limit) => {
-                failures.push(limit_reached(limit).to_owned());
+                failures.push(limit_reached(limit, report.time.is_some()).to_owned());
                 Code::Inconclusive
             }
             _ if report.diverged.is_some() => Code::Diverged,
@@ -112,8 +112,11 @@ fn outcome(outcome: Outcome) -> (&'static str, &'static str) {
     }
 }
 
-fn limit_reached(limit: Limit) -> &'static str {
+fn limit_reached(limit: Limit, is_timed: bool) -> &'static str {
     match limit {
+        Limit::Steps if is_timed => {
+            "inconclusive: the limit of operations and timer interrupts is reached; see --max-steps"
+        }
         Limit::Steps => "inconclusive: the limit of operations is reached; see --max-steps",
         Limit::Time => "inconclusive: the limit of virtual time is reached; see `max_time` of the machine",
         Limit::Tasks => "inconclusive: the limit of tasks is reached; there is no more than that",
