@@ -132,3 +132,17 @@ fn the_rescuer_works_when_no_worker_can_be_made() {
     .collect();
     assert_eq!(rescued.len(), 2, "{rescued:?}");
 }
+
+#[test]
+fn workers_have_names_of_their_own() {
+    let run = run(|s| async move {
+        for _ in 0..2 {
+            let (wq, func) = (create(&s).await, says(&s, "(", ")"));
+            s.k.queue_work(wq, s.thing.work(), func).await;
+            s.k.flush_workqueue(wq).await;
+        }
+    });
+    let names: BTreeSet<String> =
+        (0..run.sim.tasks()).map(|task| run.sim.task_name(machine::TaskId(task as u32))).collect();
+    assert!(names.contains("kworker/test") && names.contains("kworker/test-2"), "{names:?}");
+}
