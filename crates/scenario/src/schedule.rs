@@ -83,9 +83,11 @@ pub(crate) fn items(text: &str) -> impl Iterator<Item = &str> {
 
 /// Whether the kernel itself makes tasks of this name.
 pub(crate) fn is_kernel_task(name: &str) -> bool {
-    let is_callback = |name: &str| name.strip_prefix("rcuc/").is_some_and(|cpu| cpu.parse::<u32>().is_ok());
+    let is_numbered = |prefix: &str| name.strip_prefix(prefix).is_some_and(|n| n.parse::<u32>().is_ok());
     ["main", "kworker/netns", "kworker/R-netns", "rcu_preempt", "rcu_sched"].contains(&name)
-        || is_callback(name)
+        || is_numbered("rcuc/")
+        || is_numbered("kworker/netns-") // where a scenario initialises the subsystem more than once
+        || is_numbered("kworker/R-netns-")
 }
 
 #[cfg(test)]
@@ -107,6 +109,7 @@ mod tests {
         let complaint = |text| complaint(text, &["put", "lookup"]);
         assert_eq!(complaint("put until put_net"), None);
         assert_eq!(complaint("rcuc/3"), None);
+        assert_eq!(complaint("kworker/netns-2"), None);
         let (message, help) = complaint("put until __put_nett#2").expect("no such function");
         assert_eq!(message, "there is no kernel function `__put_nett`");
         assert_eq!(help.as_deref(), Some("did you mean `__put_net`?"));
