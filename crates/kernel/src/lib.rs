@@ -81,6 +81,18 @@ pub struct Kernel {
     callback_cpu: Cell<Option<u32>>,
 }
 
+/// What is queued at the end of an execution holds the kernel, which holds the queues: it goes with the execution.
+struct Queues(Weak<Kernel>);
+
+impl Drop for Queues {
+    fn drop(&mut self) {
+        if let Some(kernel) = self.0.upgrade() {
+            kernel.forget_callbacks();
+            kernel.forget_work();
+        }
+    }
+}
+
 impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Kernel")
@@ -108,7 +120,7 @@ impl Kernel {
     ///
     /// If the machine has no memory at all.
     pub fn new(bus: &Rc<Bus>) -> Rc<Self> {
-        Rc::new_cyclic(|this| Kernel {
+        let kernel = Rc::new_cyclic(|this| Kernel {
             bus: bus.clone(),
             faults: RefCell::default(),
             kill_points: RefCell::default(),
@@ -122,7 +134,9 @@ impl Kernel {
             warned: RefCell::default(),
             processor_id: Cell::new(None),
             callback_cpu: Cell::new(None),
-        })
+        });
+        bus.keep(Rc::new(Queues(Rc::downgrade(&kernel))));
+        kernel
     }
     fn this(&self) -> Rc<Kernel> {
         self.this.upgrade().expect("whoever calls holds the kernel")

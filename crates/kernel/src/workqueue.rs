@@ -137,6 +137,14 @@ impl Kernel {
         }
     }
 
+    /// Drops what is queued, outside of any execution.
+    pub(crate) fn forget_work(&self) {
+        let queues = self.workqueues.borrow().clone();
+        for queue in queues {
+            drop(queue.items.take());
+        }
+    }
+
     /// `flush_workqueue()`: sleeps until everything that is queued now has run.
     pub async fn flush_workqueue(&self, wq: WorkqueuePtr) {
         let _f = self.enter(function!("flush_workqueue"), 0);

@@ -65,6 +65,12 @@ impl Kernel {
         i64::try_from(busy.len()).unwrap_or(i64::MAX)
     }
 
+    /// Drops what is queued, outside of any execution.
+    pub(crate) fn forget_callbacks(&self) {
+        let cpus = self.rcu.cpus.take(); // dropped when it is borrowed no more
+        drop(cpus);
+    }
+
     /// Whose callbacks the current CPU's are.
     pub(super) fn callback_cpu(&self) -> u32 {
         self.callback_cpu.get().unwrap_or_else(|| self.smp_processor_id())

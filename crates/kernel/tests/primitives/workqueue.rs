@@ -146,3 +146,29 @@ fn workers_have_names_of_their_own() {
         (0..run.sim.tasks()).map(|task| run.sim.task_name(machine::TaskId(task as u32))).collect();
     assert!(names.contains("kworker/test") && names.contains("kworker/test-2"), "{names:?}");
 }
+
+#[test]
+fn what_is_queued_at_the_end_does_not_keep_the_kernel() {
+    let kernel = Rc::new(std::cell::RefCell::new(std::rc::Weak::new()));
+    let of_run = kernel.clone();
+    let config = Config { max_steps: 20, ..Config::default() };
+    let run = crate::setup::run_with(config, machine_sim::First, |s| async move {
+        *of_run.borrow_mut() = Rc::downgrade(&s.k);
+        let (wq, func) = (create(&s).await, says(&s, "(", ")"));
+        s.k.queue_work(wq, s.thing.work(), func).await;
+        let this = s.clone();
+        let callback: kernel::RcuFunc = Rc::new(move |_| {
+            let s = this.clone();
+            Box::pin(async move { s.say("c") })
+        });
+        s.k.rcu_read_lock().await;
+        s.k.call_rcu(s.thing.rcu(), callback).await;
+        loop {
+            s.pause().await;
+        }
+    });
+    assert_eq!(run.outcome, machine_sim::Outcome::Limit(machine_sim::Limit::Steps));
+    assert!(kernel.borrow().upgrade().is_some(), "it can be looked at");
+    drop(run);
+    assert!(kernel.borrow().upgrade().is_none());
+}
