@@ -10,13 +10,17 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Steps and allocations of one execution on a machine that has run it before.
+/// Steps and allocations of one execution on a machine that has run it before. The least of some: the thread that waits
+/// for the test may allocate as well.
 fn measure<F: Future<Output = ()> + 'static>(sim: &mut Sim, main: impl Fn(Rc<Bus>) -> F) -> (u64, usize) {
-    bench::run(sim, 0, &main);
-    let region = Region::new(GLOBAL);
     let steps = bench::run(sim, 0, &main);
-    let change = region.change();
-    (steps, change.allocations + change.reallocations)
+    let allocations = |_| {
+        let region = Region::new(GLOBAL);
+        bench::run(sim, 0, &main);
+        let change = region.change();
+        change.allocations + change.reallocations
+    };
+    (steps, (0..5).map(allocations).min().unwrap_or(usize::MAX))
 }
 
 /// One test, so that no other thread allocates meanwhile.
