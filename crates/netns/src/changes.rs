@@ -77,8 +77,8 @@ changes! {
         /// "netns: publish net_generic correctly", 2016: without it, a larger array is published before the new
         /// subsystem's data stands in it.
         PublishNetGenericCorrectly = "publish_net_generic_correctly",
-        /// 7281a66590bf ("net: allow to kill a task which waits net_mutex in copy_new_ns"), 2016: without it, a task that waits for
-        /// `net_mutex` cannot be killed.
+        /// 7281a66590bf ("net: allow to kill a task which waits net_mutex in copy_new_ns"), 2016: without it, a
+        /// task that waits for `net_mutex` cannot be killed.
         KillableNetMutex = "killable_net_mutex",
         /// fba143c66abb ("netns: avoid disabling irq for netns id"), 2016, as 8d7e5dee972f had it in 2020 until
         /// e1f469cd5866: without it, `peernet2id()` takes `nsid_lock` by a plain `spin_lock()`.

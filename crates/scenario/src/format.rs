@@ -370,8 +370,8 @@ object! {
         /// Whether it has CAP_SYS_ADMIN in its user namespace; true if absent.
         #[serde(default = "yes")]
         cap_sys_admin: bool,
-        /// With a clock: how much later than the others it begins, or the interrupt arrives; at once if absent. The third of
-        /// its copies begins three times as late.
+        /// With a clock: how much later than the others it begins, or the interrupt arrives; at once if absent. The
+        /// third of its copies begins three times as late.
         after: Option<Time>,
         /// What it does, one step after the other.
         #[serde(default)]

@@ -73,7 +73,8 @@ fn cases() -> Vec<(&'static str, String)> {
         (
             "S050 without a clock",
             with(
-                "  \"machine\": {\"hz\": 100, \"costs\": {\"lock\": 1}, \"max_time\": \"1s\"}, \"tasks\": [{\"name\": \"t\", \"after\": 1}]",
+                "  \"machine\": {\"hz\": 100, \"costs\": {\"lock\": 1}, \"max_time\": \"1s\"},\n\
+                   \x20 \"tasks\": [{\"name\": \"t\", \"after\": 1}]",
             ),
         ),
         (

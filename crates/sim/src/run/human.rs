@@ -71,7 +71,7 @@ pub(crate) fn run(
     let rule = "=".repeat(WIDTH.saturating_sub(head.chars().count()).max(3));
     out.line(&paint.heading(&format!("{head}{rule}")))?;
     if is_long {
-        out.line(&wrap(&patched.trim_start(), WIDTH))?;
+        out.line(&wrap(patched.trim_start(), WIDTH))?;
     }
     out.line("")?;
     out.detail(&timeline.render(lab.bus(), TIMELINE_WIDTH, paint))?;
