@@ -147,6 +147,10 @@ impl Lab {
             let bad = sweep.iter().flat_map(|sweep| &sweep.bad);
             failures.extend(bad.map(|text| Failure { text: text.clone(), place: None }));
         }
+        if let Some(nth) = options.fail_nth.filter(|_| !done.world.sweep_has_fired()) {
+            let text = format!("there are fewer than {nth} allocations that could fail: none has failed");
+            failures.push(Failure { text, place: None });
+        }
         Ok(RunReport {
             name: run.name.clone(),
             changes: run.changes.clone(),

@@ -59,6 +59,9 @@ fn a_sweep_has_a_line_and_can_be_taken_apart() {
     assert!(called.stdout.contains("alloc_failed") || called.stdout.contains("fails"), "{}", called.stdout);
     assert!(called.stdout.contains("--run sweep --fail-nth 3"), "{}", called.stdout);
     assert_eq!(code(&["run", path, "--fail-nth", "0"]), 2);
+    let too_far = sim(&["run", path, "--fail-nth", "99"]);
+    assert_eq!(too_far.code, Some(1));
+    assert!(too_far.stdout.contains("fewer than 99 allocations"), "{}", too_far.stdout);
 }
 
 #[test]
