@@ -5,6 +5,7 @@ mod sweep;
 
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
+use checkers::{Checkers, Enabled};
 use machine::{Choice, ContextKind, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Clock, Config, Diverged, First, Preempt, RcuModel, Recorded, Schedule, ScheduleError, Seeded,
@@ -95,13 +96,15 @@ pub struct RunReport {
 pub struct Lab {
     scenario: Arc<Scenario>,
     sim: Sim,
+    checkers: Checkers,
 }
 
 impl Lab {
     /// A machine as the scenario describes it.
     pub fn new(scenario: Arc<Scenario>) -> Self {
         let sim = Sim::new(config(&scenario));
-        Lab { scenario, sim }
+        let checkers = Checkers::new(enabled(&scenario));
+        Lab { scenario, sim, checkers }
     }
     /// The scenario.
     pub fn scenario(&self) -> &Arc<Scenario> {
@@ -190,7 +193,7 @@ impl Lab {
         let slot = OnceCell::new();
         let mut driver = Watching::new(chooser, watcher, in_words, &slot, Tally::of(run), options.enough);
         let scenario = self.scenario.clone();
-        let outcome = self.sim.run(&mut driver, |bus| {
+        let outcome = self.sim.run_checked(&mut driver, &mut self.checkers, |bus| {
             let program = scenario::start(&scenario, run, variant, &bus);
             // It is empty: this is called once.
             let _ = slot.set(program.world);
@@ -383,6 +386,11 @@ impl<W: Driver> Driver for Watching<'_, W> {
         self.driver.stuck(task, op);
         self.watcher.stuck(task, op);
     }
+}
+
+/// What is looked for.
+fn enabled(scenario: &Scenario) -> Enabled {
+    Enabled { lockdep: scenario.machine.lockdep, rcu: scenario.machine.prove_rcu }
 }
 
 /// The machine that a scenario describes.

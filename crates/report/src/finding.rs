@@ -4,6 +4,7 @@
 
 mod kasan;
 mod kcsan;
+mod lockdep;
 mod oops;
 mod tasks;
 
@@ -37,6 +38,9 @@ pub fn text(scene: &Scene<'_>, finding: &Finding) -> String {
             report.sleep_in_atomic(*preempt_count, *irqs_disabled, *rcu_nesting);
         }
         Bug::Warning { .. } => report.warning(),
+        Bug::Lockdep(lock) => report.lockdep(lock),
+        Bug::LocksHeld { leaving, held } => report.locks_held(*leaving, held),
+        Bug::SuspiciousRcu { what } => report.suspicious_rcu(what),
         Bug::Oops { fault, target } => report.oops(*fault, target),
     }
     report.text
@@ -110,6 +114,40 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          an RCU read-side critical section.",
     ),
     ("warning", "A WARN_ON() in kernel code: its condition holds. The task goes on."),
+    (
+        "lockdep-circular",
+        "Lockdep: a lock is taken while another is held, and elsewhere the two are taken in the other order, directly \
+         or by way of others: two tasks that do so at once wait for each other for ever. Lockdep speaks of classes, \
+         all locks in one field of one type of objects, and remembers every order that it has seen in a run: nothing \
+         has to have deadlocked. A workqueue counts as a lock that its work items hold, and that who flushes it takes.",
+    ),
+    (
+        "lockdep-recursive",
+        "Lockdep: a lock is taken while another of the same class, or the same one, is held. If it is the same one, \
+         the task waits for itself; if it is another, two tasks may take them in different orders.",
+    ),
+    (
+        "lockdep-inconsistent",
+        "Lockdep: locks of a class are taken in an interrupt, and elsewhere held where such interrupts may arrive. If \
+         one arrives there, on the same CPU, it waits for what it has interrupted. The process lacks `_bh` (for a \
+         softirq) or `_irq` (for a hardware interrupt).",
+    ),
+    (
+        "lockdep-irq-unsafe",
+        "Lockdep: a lock that is taken in interrupts is held while another is taken, directly or by way of more, \
+         which elsewhere is held where interrupts may arrive. An interrupt there waits for the first lock, whose \
+         holder waits for the second, whose holder is interrupted.",
+    ),
+    (
+        "lock-held",
+        "A task ends, returns to user mode or ends a work item, and still holds a lock or is in an RCU read-side \
+         critical section.",
+    ),
+    (
+        "suspicious-rcu",
+        "RCU is not used as it must be: rcu_dereference() by somebody who is no reader, or a wait for readers by \
+         somebody who is one, and so waits for itself.",
+    ),
     (
         "null-dereference",
         "A NULL pointer, or a small offset from one, is followed. The task is dead; the locks that it holds stay held, \

@@ -2,7 +2,7 @@
 //! JSON lines. Every line is an object with a `reason` and the number of the format; fields keep their names and
 //! their order.
 
-use machine::{Access, Bug, Cell, Finding, Loc};
+use machine::{Access, Bug, Cell, Finding, Loc, TakenLock};
 use serde::Serialize;
 
 use crate::{
@@ -75,6 +75,9 @@ struct Found<'a> {
     earlier: Option<Who>,
     waits_for: Option<&'a str>,
     holders: Vec<Who>,
+    /// The one that is taken, if it is about one, and those that are held.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locks: Vec<Lock<'a>>,
     stack: Vec<Call>,
     text: String,
 }
@@ -104,6 +107,14 @@ struct Who {
     #[serde(flatten)]
     place: Option<Place>,
     step: u64,
+}
+
+#[derive(Serialize)]
+struct Lock<'a> {
+    class: &'a str,
+    name: Option<String>,
+    usage: &'a str,
+    taken: Who,
 }
 
 /// A line of kernel code.
@@ -157,6 +168,7 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
         earlier: None,
         waits_for: None,
         holders: Vec::new(),
+        locks: Vec::new(),
         stack: Vec::new(),
         text: crate::finding::text(scene, finding),
     };
@@ -191,9 +203,23 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
             found.waits_for = Some(what);
             found.holders.extend(holders.iter().map(who));
         }
+        Bug::Lockdep(report) => {
+            found.object = report.lock.lock.as_ref().map(object);
+            let locks = std::iter::once(&report.lock).chain(&report.held);
+            found.locks.extend(locks.map(|lock| taken(lock, who(&lock.at))));
+        }
+        Bug::LocksHeld { held, .. } => {
+            found.locks.extend(held.iter().map(|lock| taken(lock, who(&lock.at))));
+        }
+        Bug::SuspiciousRcu { .. } => {}
         Bug::Oops { .. } | Bug::BadUnlock { .. } | Bug::SleepInAtomic { .. } | Bug::Warning { .. } => {}
     }
     line("finding", found)
+}
+
+fn taken(lock: &TakenLock, taken: Who) -> Lock<'_> {
+    let name = lock.lock.as_ref().map(ToString::to_string);
+    Lock { class: &lock.class, name, usage: &lock.usage, taken }
 }
 
 fn object(cell: &Cell) -> Object<'_> {

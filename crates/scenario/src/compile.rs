@@ -105,6 +105,8 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
         stop_at_first: false,
         kasan: true,
         kcsan: true,
+        lockdep: true,
+        prove_rcu: true,
     };
     let Some(text) = text else { return config };
     check_clock(cx, &text);
@@ -128,6 +130,8 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
     config.stop_at_first = text.stop_at_first;
     config.kasan = text.kasan;
     config.kcsan = text.kcsan;
+    config.lockdep = text.lockdep;
+    config.prove_rcu = text.prove_rcu;
     config
 }
 

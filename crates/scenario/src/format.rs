@@ -151,6 +151,12 @@ object! {
         /// Whether data races are found; true if absent.
         #[serde(default = "yes")]
         kcsan: bool,
+        /// Whether lock orders and contexts that can deadlock are found; true if absent. CONFIG_PROVE_LOCKING
+        #[serde(default = "yes")]
+        lockdep: bool,
+        /// Whether misuse of RCU is found; true if absent. CONFIG_PROVE_RCU
+        #[serde(default = "yes")]
+        prove_rcu: bool,
         #[serde(default, rename = "note")]
         _note: Note,
     }

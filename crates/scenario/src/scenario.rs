@@ -51,6 +51,10 @@ pub struct MachineConfig {
     pub kasan: bool,
     /// KCSAN
     pub kcsan: bool,
+    /// Lockdep
+    pub lockdep: bool,
+    /// RCU usage
+    pub prove_rcu: bool,
 }
 
 impl MachineConfig {
