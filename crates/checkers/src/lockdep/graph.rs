@@ -17,8 +17,6 @@ type Set = u128;
 struct Class {
     layout: &'static Layout,
     cell: usize,
-    /// Its name: a static variable has one, a field is called after its type.
-    is_static: bool,
     /// Bits of [`Usage`], and where each came from.
     usage: u8,
     used: [Option<Access>; 4],
@@ -55,25 +53,22 @@ impl Graph {
     /// The class of what lies at `addr`; none if that is no field of any object.
     #[inline]
     pub(super) fn class_at(&mut self, addr: Addr, scene: &Scene<'_>) -> Option<ClassId> {
-        let (layout, is_static) = scene
-            .bus
-            .inspect(|memory| memory.object(addr).map(|object| (object.layout, object.name.is_some())))?;
+        let layout = scene.bus.inspect(|memory| memory.object(addr).map(|object| object.layout))?;
         let cell = addr.cell();
         let is_it = |class: &Class| class.cell == cell && std::ptr::eq(class.layout, layout);
         match self.classes.iter().position(is_it) {
-            None => self.add_class(layout, cell, is_static),
+            None => self.add_class(layout, cell),
             known => known,
         }
     }
     #[cold]
-    fn add_class(&mut self, layout: &'static Layout, cell: usize, is_static: bool) -> Option<ClassId> {
+    fn add_class(&mut self, layout: &'static Layout, cell: usize) -> Option<ClassId> {
         if layout.field(cell).is_none() || self.classes.len() >= MAX_CLASSES {
             return None;
         }
         self.classes.push(Class {
             layout,
             cell,
-            is_static,
             usage: 0,
             used: [None; 4],
             after: 0,
@@ -86,15 +81,15 @@ impl Graph {
 
     /// As lockdep calls it: `net_mutex`, `rcu_state.barrier_mutex`, `&net->nsid_lock`.
     pub(super) fn name(&self, id: ClassId) -> String {
-        let Class { layout, cell, is_static, .. } = self.classes[id];
+        let Class { layout, cell, .. } = self.classes[id];
         let field = layout.field(cell).map_or("", |field| field.name);
         let field = field.strip_prefix("r#").unwrap_or(field);
-        match (is_static, layout.name) {
-            (true, "static data") => field.to_owned(),
-            (true, _) => format!("{}.{field}", layout.short),
+        match (layout.name, layout.cache) {
+            ("static data", _) => field.to_owned(),
+            (_, "static") => format!("{}.{field}", layout.short),
             // A workqueue is no lock; lockdep treats it as one.
-            (false, "struct workqueue_struct") => "(wq_completion)".to_owned(),
-            (false, _) => format!("&{}->{field}", layout.short),
+            ("struct workqueue_struct", _) => "(wq_completion)".to_owned(),
+            _ => format!("&{}->{field}", layout.short),
         }
     }
     /// `{+.-.}` without the braces: hardirq, hardirq-read, softirq, softirq-read. `get_usage_chars()`

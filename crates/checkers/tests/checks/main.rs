@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Each checker fires where it must, and is silent where it must be.
+
+mod lockdep;
+mod rcu;
+mod setup;
