@@ -7,7 +7,7 @@
 mod lockdep;
 mod rcu;
 
-use machine::{Bug, Checker, Event, Loc, Op, Scene};
+use machine::{Addr, Bug, Checker, Event, Loc, Locking, Scene, What};
 
 pub use lockdep::Lockdep;
 pub use rcu::RcuUsage;
@@ -53,9 +53,14 @@ impl Checker for Checkers {
         self.rcu.reset();
     }
     #[inline]
-    fn announced(&mut self, op: Op, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>) {
+    fn looks_at(&self, what: &What) -> bool {
+        // Of what is not enabled too: to ask costs more than to look.
+        self.lockdep.looks_at(what) || self.rcu.looks_at(what)
+    }
+    #[inline]
+    fn wants_lock(&mut self, lock: Addr, how: Locking, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>) {
         if self.enabled.lockdep {
-            self.lockdep.announced(op, loc, scene, found);
+            self.lockdep.wants_lock(lock, how, loc, scene, found);
         }
     }
     #[inline]

@@ -48,13 +48,22 @@ impl Checker for Lockdep {
     }
 
     #[inline]
-    fn announced(&mut self, op: Op, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>) {
-        if let Op::Lock(addr, how) = op {
-            self.lock_acquire(addr, how, loc, scene, found);
+    fn looks_at(&self, what: &What) -> bool {
+        match what {
+            What::Op(Op::Lock(..), answer) => *answer != 0,
+            What::Effect(Effect::Unlock(..) | Effect::UserMode) => true,
+            What::Effect(Effect::Enable(section)) => *section != Section::Preempt,
+            What::Effect(Effect::Enter(function, _)) => function.hash == FLUSH_WORKQUEUE,
+            What::Effect(Effect::Trace(point, ..)) => matches!(point.hash, EXECUTE_START | EXECUTE_END),
+            _ => false,
         }
     }
 
     #[inline]
+    fn wants_lock(&mut self, lock: Addr, how: Locking, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>) {
+        self.lock_acquire(lock, how, loc, scene, found);
+    }
+
     fn happened(&mut self, event: &Event, scene: &Scene<'_>, found: &mut Vec<Bug>) {
         match event.what {
             // Not had after all: it was given up.
@@ -236,7 +245,9 @@ impl Lockdep {
     /// `check_prev_add()`: `next` is taken while `previous` is held, for the first time.
     #[cold]
     fn check_new_edge(&mut self, previous: Held, next: Held, scene: &Scene<'_>, found: &mut Vec<Bug>) {
-        if let Some(path) = self.graph.path(next.class, previous.class) {
+        if self.graph.leads_to(next.class, previous.class)
+            && let Some(path) = self.graph.path(next.class, previous.class)
+        {
             self.graph.refuse_edge(previous.class, next.class);
             let problem = self.circular(&path, previous, scene);
             return found.push(self.report(problem, next, Locking::Spin, scene));

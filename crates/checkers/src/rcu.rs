@@ -3,7 +3,8 @@
 //! CONFIG_PROVE_RCU, include/linux/rcupdate.h
 
 use machine::{
-    Bug, CellKind, Checker, Effect, Event, Leaving, Loc, Op, Order, Scene, TakenLock, Update, What, name_hash,
+    Addr, Bug, CellKind, Checker, Effect, Event, Leaving, Loc, Locking, Op, Order, Scene, TakenLock, Update,
+    What, name_hash,
 };
 
 /// `RCU_LOCKDEP_WARN()`. It remembers nothing.
@@ -16,9 +17,20 @@ const SYNCHRONIZE_RCU_EXPEDITED: u64 = name_hash("synchronize_rcu_expedited");
 impl Checker for RcuUsage {
     fn reset(&mut self) {}
 
-    fn announced(&mut self, _: Op, _: Loc, _: &Scene<'_>, _: &mut Vec<Bug>) {}
-
     #[inline]
+    fn looks_at(&self, what: &What) -> bool {
+        match what {
+            What::Op(Op::Marked(_, Update::Read, Order::Acquire), _) => true,
+            What::Effect(Effect::Enter(function, _)) => {
+                matches!(function.hash, SYNCHRONIZE_RCU | SYNCHRONIZE_RCU_EXPEDITED)
+            }
+            What::Effect(Effect::UserMode) => true,
+            _ => false,
+        }
+    }
+
+    fn wants_lock(&mut self, _: Addr, _: Locking, _: Loc, _: &Scene<'_>, _: &mut Vec<Bug>) {}
+
     fn happened(&mut self, event: &Event, scene: &Scene<'_>, found: &mut Vec<Bug>) {
         let what = match event.what {
             What::Op(Op::Marked(addr, Update::Read, Order::Acquire), _) if scene.rcu_nesting == 0 => {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A driver and a checker as one thing that the machine carries through a run.
 
-use machine::{Bug, Checker, Choice, Driver, Event, Finding, Loc, Op, Scene, TaskId};
+use machine::{
+    Addr, Announced, Bug, Checker, Choice, Driver, Event, Finding, Loc, Locking, Op, Scene, TaskId, What,
+};
 
 use crate::sim::Sim;
 
@@ -43,18 +45,51 @@ impl<D: Driver + ?Sized, C: Checker> Driver for Observed<'_, D, C> {
 }
 
 impl Sim {
+    /// Shows a checker an event.
+    #[inline(never)]
+    pub(crate) fn check_event<D: Observer>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
+        let event = Event { current: self.current(task), what, loc, time: self.time.now };
+        self.check(task, loc, driver, |checker, scene, found| checker.happened(&event, scene, found));
+    }
+
+    /// Shows it what a task wants next; nothing if it has returned. `loc` is where it did something last.
+    #[inline(always)]
+    pub(crate) fn check_announced<D: Observer>(
+        &mut self,
+        task: usize,
+        announced: Option<Announced>,
+        loc: Loc,
+        driver: &mut D,
+    ) {
+        if !D::Checker::LOOKS {
+            return;
+        }
+        match announced {
+            None => self.check_exit(task, loc, driver),
+            Some(Announced { op: Op::Lock(addr, how), loc }) => self.check_lock(task, addr, how, loc, driver),
+            Some(_) => {}
+        }
+    }
+    #[inline(never)]
+    fn check_lock<D: Observer>(&mut self, task: usize, lock: Addr, how: Locking, loc: Loc, driver: &mut D) {
+        self.check(task, loc, driver, |checker, scene, found| {
+            checker.wants_lock(lock, how, loc, scene, found);
+        });
+    }
+    #[inline(never)]
+    fn check_exit<D: Observer>(&mut self, task: usize, loc: Loc, driver: &mut D) {
+        self.check(task, loc, driver, |checker, scene, found| checker.exited(loc, scene, found));
+    }
+
     /// Shows a checker something about `task`, and keeps what it finds there.
     #[inline(always)]
-    pub(crate) fn check<D: Observer>(
+    fn check<D: Observer>(
         &mut self,
         task: usize,
         loc: Loc,
         driver: &mut D,
         show: impl FnOnce(&mut D::Checker, &Scene<'_>, &mut Vec<Bug>),
     ) {
-        if !D::Checker::LOOKS {
-            return;
-        }
         let Some(of) = self.tasks.get(task) else { return };
         let scene = Scene {
             bus: &self.bus,

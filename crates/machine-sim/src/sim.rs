@@ -290,14 +290,7 @@ impl Sim {
         }
         let announced = self.bus.take_announced(); // not earlier: what was just written is slow to copy
         assert_ne!(done, announced.is_some(), "a task suspends only to announce an operation");
-        match announced {
-            Some(Announced { op, loc }) => {
-                self.check(task, loc, driver, |checker, scene, found| {
-                    checker.announced(op, loc, scene, found)
-                });
-            }
-            None => self.check(task, loc, driver, |checker, scene, found| checker.exited(loc, scene, found)),
-        }
+        self.check_announced(task, announced, loc, driver);
         self.announce(task, announced);
         self.note_step(task);
     }
@@ -569,9 +562,10 @@ impl Sim {
         if self.time.is_on() {
             self.pass_time(&what);
         }
-        let event = Event { current: self.current(task), what, loc, time: self.time.now };
-        driver.happened(&event);
-        self.check(task, loc, driver, |checker, scene, found| checker.happened(&event, scene, found));
+        driver.happened(&Event { current: self.current(task), what, loc, time: self.time.now });
+        if driver.checker().looks_at(&what) {
+            self.check_event(task, what, loc, driver);
+        }
     }
 
     #[cold]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Who looks for bugs in what happens: lockdep and the like, and what such an observer may ask the machine.
 
-use crate::{Access, Bug, Bus, ContextKind, Current, Event, Frame, Loc, Op, Symbol};
+use crate::{Access, Addr, Bug, Bus, ContextKind, Current, Event, Frame, Loc, Locking, Symbol, What};
 
 /// What a machine knows about the task that an event is about, right after it.
 #[derive(Clone, Copy, Debug)]
@@ -53,11 +53,13 @@ pub trait Checker {
 
     /// Forgets everything, before an execution.
     fn reset(&mut self);
-    /// Told when a task wants to do something, before it can: `lock_acquire()` comes before the lock is had, and also
-    /// where it never will be.
-    fn announced(&mut self, op: Op, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>);
-    /// Told of every operation and effect, in order.
+    /// Whether it wants to see this. Asked of every operation and effect, so it has to be simple.
+    fn looks_at(&self, what: &What) -> bool;
+    /// Told of those operations and effects, in order.
     fn happened(&mut self, event: &Event, scene: &Scene<'_>, found: &mut Vec<Bug>);
+    /// Told when a task wants a lock, before it can have it: `lock_acquire()` comes first, also where the lock will
+    /// never be had.
+    fn wants_lock(&mut self, lock: Addr, how: Locking, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>);
     /// Told when a task has returned: `do_exit()`. `loc` is where it did something last.
     fn exited(&mut self, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>);
 }
@@ -68,9 +70,10 @@ impl Checker for () {
 
     fn reset(&mut self) {}
     #[inline]
-    fn announced(&mut self, _: Op, _: Loc, _: &Scene<'_>, _: &mut Vec<Bug>) {}
-    #[inline]
+    fn looks_at(&self, _: &What) -> bool {
+        false
+    }
     fn happened(&mut self, _: &Event, _: &Scene<'_>, _: &mut Vec<Bug>) {}
-    #[inline]
+    fn wants_lock(&mut self, _: Addr, _: Locking, _: Loc, _: &Scene<'_>, _: &mut Vec<Bug>) {}
     fn exited(&mut self, _: Loc, _: &Scene<'_>, _: &mut Vec<Bug>) {}
 }

@@ -42,12 +42,15 @@ struct Edge {
 pub(super) struct Graph {
     classes: Vec<Class>,
     edges: Vec<Edge>,
+    /// How any of them was used.
+    usage: u8,
 }
 
 impl Graph {
     pub(super) fn clear(&mut self) {
         self.classes.clear();
         self.edges.clear();
+        self.usage = 0;
     }
 
     /// The class of what lies at `addr`; none if that is no field of any object.
@@ -115,6 +118,7 @@ impl Graph {
         let class = &mut self.classes[id];
         class.usage |= bit_of(usage);
         class.used[usage as usize] = Some(at);
+        self.usage |= bit_of(usage);
     }
     /// Where it was first used so.
     pub(super) fn used(&self, id: ClassId, usage: Usage) -> Option<Access> {
@@ -143,7 +147,16 @@ impl Graph {
         self.edges.iter().find(|edge| edge.from == from && edge.to == to).map(|edge| edge.at)
     }
 
-    /// A shortest way along edges, both ends included; only `to` if they are one.
+    /// Whether `to` was taken while `from` was held, directly or by way of others.
+    pub(super) fn leads_to(&self, from: ClassId, to: ClassId) -> bool {
+        let (mut seen, mut todo): (Set, Set) = (1 << from, 1 << from);
+        while let Some(class) = members(todo).next() {
+            todo = (todo & !(1 << class)) | (self.classes[class].after & !seen);
+            seen |= todo;
+        }
+        seen >> to & 1 == 1
+    }
+    /// A shortest way along edges, both ends included.
     pub(super) fn path(&self, from: ClassId, to: ClassId) -> Option<Vec<ClassId>> {
         let mut came_from = vec![None; self.classes.len()];
         let (mut seen, mut todo, mut next): (Set, Vec<ClassId>, usize) = (1 << from, vec![from], 0);
@@ -174,6 +187,9 @@ impl Graph {
         self.find(from, usage, |class| class.before)
     }
     fn find(&self, from: ClassId, usage: Usage, next: impl Fn(&Class) -> Set) -> Option<ClassId> {
+        if self.usage & bit_of(usage) == 0 {
+            return None; // as most often: few locks are used in interrupts
+        }
         let (mut seen, mut todo): (Set, Set) = (1 << from, 1 << from);
         while let Some(class) = members(todo).next() {
             if self.has(class, usage) {
