@@ -4,13 +4,17 @@
 //! A checker sees what tasks say and do, and what the machine tells of the one that does it ([`Scene`]). It has its own
 //! tables and no others: what only a machine can know (what memory was used by whom, and when) is found there.
 
+mod list;
 mod lockdep;
 mod rcu;
+mod refcount;
 
 use machine::{Addr, Bug, Checker, Event, Loc, Locking, Scene, What};
 
+pub use list::DebugList;
 pub use lockdep::Lockdep;
 pub use rcu::RcuUsage;
+pub use refcount::Refcounts;
 
 /// Which checks are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +23,17 @@ pub struct Enabled {
     pub lockdep: bool,
     /// [`RcuUsage`]: CONFIG_PROVE_RCU
     pub rcu: bool,
+    /// [`DebugList`]: CONFIG_DEBUG_LIST
+    pub list: bool,
+    /// [`Refcounts`]
+    pub refcount: bool,
 }
 
 impl Enabled {
     /// Every check.
-    pub const ALL: Self = Enabled { lockdep: true, rcu: true };
+    pub const ALL: Self = Enabled { lockdep: true, rcu: true, list: true, refcount: true };
     /// None.
-    pub const NONE: Self = Enabled { lockdep: false, rcu: false };
+    pub const NONE: Self = Enabled { lockdep: false, rcu: false, list: false, refcount: false };
 }
 
 /// All checkers of this crate, as one.
@@ -34,12 +42,14 @@ pub struct Checkers {
     enabled: Enabled,
     lockdep: Lockdep,
     rcu: RcuUsage,
+    list: DebugList,
+    refcount: Refcounts,
 }
 
 impl Checkers {
     /// Those that are enabled.
     pub fn new(enabled: Enabled) -> Self {
-        Checkers { enabled, lockdep: Lockdep::default(), rcu: RcuUsage }
+        Checkers { enabled, lockdep: Lockdep::default(), rcu: RcuUsage, list: DebugList, refcount: Refcounts }
     }
     /// Enables others, from the next execution on.
     pub fn enable(&mut self, enabled: Enabled) {
@@ -55,7 +65,10 @@ impl Checker for Checkers {
     #[inline]
     fn looks_at(&self, what: &What) -> bool {
         // Of what is not enabled too: to ask costs more than to look.
-        self.lockdep.looks_at(what) || self.rcu.looks_at(what)
+        self.lockdep.looks_at(what)
+            || self.rcu.looks_at(what)
+            || self.list.looks_at(what)
+            || self.refcount.looks_at(what)
     }
     #[inline]
     fn wants_lock(&mut self, lock: Addr, how: Locking, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>) {
@@ -70,6 +83,12 @@ impl Checker for Checkers {
         }
         if self.enabled.rcu {
             self.rcu.happened(event, scene, found);
+        }
+        if self.enabled.list {
+            self.list.happened(event, scene, found);
+        }
+        if self.enabled.refcount {
+            self.refcount.happened(event, scene, found);
         }
     }
     fn exited(&mut self, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>) {

@@ -390,7 +390,13 @@ impl<W: Driver> Driver for Watching<'_, W> {
 
 /// What is looked for.
 fn enabled(scenario: &Scenario) -> Enabled {
-    Enabled { lockdep: scenario.machine.lockdep, rcu: scenario.machine.prove_rcu }
+    let machine = &scenario.machine;
+    Enabled {
+        lockdep: machine.lockdep,
+        rcu: machine.prove_rcu,
+        list: machine.debug_list,
+        refcount: machine.refcount,
+    }
 }
 
 /// The machine that a scenario describes.

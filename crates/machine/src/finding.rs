@@ -183,6 +183,19 @@ pub enum Bug {
         /// What it holds.
         held: Vec<TakenLock>,
     },
+    /// DEBUG_LIST: the links around an entry do not fit together.
+    ListCorruption {
+        /// Which, in the kernel's words.
+        what: String,
+    },
+    /// A count of references is used where it says that there are none. Our own addition: in v4.11 these are
+    /// `atomic_t`, which nobody watches.
+    Refcount {
+        /// What `refcount_t` of later kernels says.
+        what: &'static str,
+        /// The count.
+        cell: Cell,
+    },
     /// RCU is not used as it must be.
     SuspiciousRcu {
         /// How.
@@ -217,6 +230,8 @@ impl Finding {
             },
             Bug::LocksHeld { .. } => "lock-held",
             Bug::SuspiciousRcu { .. } => "suspicious-rcu",
+            Bug::ListCorruption { .. } => "list-corruption",
+            Bug::Refcount { .. } => "refcount",
             Bug::Oops { fault, .. } => match fault {
                 Fault::BadPointer(BadPointer::Null, _) => "null-dereference",
                 Fault::BadPointer(BadPointer::ListPoison1 | BadPointer::ListPoison2, _) => "list-poison",
@@ -268,6 +283,8 @@ impl fmt::Display for Finding {
                 let held: Vec<&str> = held.iter().map(|lock| lock.class.as_str()).collect();
                 write!(f, "{} in {function}: {}", leaving.title(), held.join(", "))
             }
+            Bug::ListCorruption { what } => write!(f, "{what}, in {function}"),
+            Bug::Refcount { what, cell } => write!(f, "refcount_t: {what}. in {function}: {cell}"),
             Bug::SuspiciousRcu { what } => write!(f, "WARNING: suspicious RCU usage in {function}: {what}"),
             Bug::Oops { fault, target } => match fault {
                 Fault::BadPointer(BadPointer::Null, _) => {

@@ -40,6 +40,7 @@ pub fn text(scene: &Scene<'_>, finding: &Finding) -> String {
         Bug::Warning { .. } => report.warning(),
         Bug::Lockdep(lock) => report.lockdep(lock),
         Bug::LocksHeld { leaving, held } => report.locks_held(*leaving, held),
+        Bug::ListCorruption { .. } | Bug::Refcount { .. } => report.warning(),
         Bug::SuspiciousRcu { what } => report.suspicious_rcu(what),
         Bug::Oops { fault, target } => report.oops(*fault, target),
     }
@@ -147,6 +148,18 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "suspicious-rcu",
         "RCU is not used as it must be: rcu_dereference() by somebody who is no reader, or a wait for readers by \
          somebody who is one, and so waits for itself.",
+    ),
+    (
+        "list-corruption",
+        "DEBUG_LIST: an entry is added or deleted, and the links around it do not fit: it was added twice, or deleted \
+         twice, or its neighbours were changed without a lock. The list is then changed all the same, as in a kernel \
+         without CONFIG_DEBUG_LIST, so that what follows can be seen.",
+    ),
+    (
+        "refcount",
+        "A reference is taken where the count is 0, so that the object is about to be freed, or is; or one is dropped \
+         where there is none. v4.11 does not watch its counts, which are atomic_t; these reports are what refcount_t \
+         of later kernels says of those that it replaced. The count changes all the same.",
     ),
     (
         "null-dereference",

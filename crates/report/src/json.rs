@@ -211,7 +211,8 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
         Bug::LocksHeld { held, .. } => {
             found.locks.extend(held.iter().map(|lock| taken(lock, who(&lock.at))));
         }
-        Bug::SuspiciousRcu { .. } => {}
+        Bug::Refcount { cell, .. } => found.object = Some(object(cell)),
+        Bug::SuspiciousRcu { .. } | Bug::ListCorruption { .. } => {}
         Bug::Oops { .. } | Bug::BadUnlock { .. } | Bug::SleepInAtomic { .. } | Bug::Warning { .. } => {}
     }
     line("finding", found)

@@ -107,6 +107,8 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
         kcsan: true,
         lockdep: true,
         prove_rcu: true,
+        debug_list: true,
+        refcount: true,
     };
     let Some(text) = text else { return config };
     check_clock(cx, &text);
@@ -132,6 +134,8 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
     config.kcsan = text.kcsan;
     config.lockdep = text.lockdep;
     config.prove_rcu = text.prove_rcu;
+    config.debug_list = text.debug_list;
+    config.refcount = text.refcount;
     config
 }
 

@@ -157,6 +157,12 @@ object! {
         /// Whether misuse of RCU is found; true if absent. CONFIG_PROVE_RCU
         #[serde(default = "yes")]
         prove_rcu: bool,
+        /// Whether corrupted lists are found where they are changed; true if absent. CONFIG_DEBUG_LIST
+        #[serde(default = "yes")]
+        debug_list: bool,
+        /// Whether counts of references are watched, as by later kernels' refcount_t; true if absent.
+        #[serde(default = "yes")]
+        refcount: bool,
         #[serde(default, rename = "note")]
         _note: Note,
     }

@@ -55,6 +55,10 @@ pub struct MachineConfig {
     pub lockdep: bool,
     /// RCU usage
     pub prove_rcu: bool,
+    /// DEBUG_LIST
+    pub debug_list: bool,
+    /// Counts of references
+    pub refcount: bool,
 }
 
 impl MachineConfig {

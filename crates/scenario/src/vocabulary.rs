@@ -50,6 +50,8 @@ pub(crate) const FINDINGS: Words = &[
     ("lockdep-irq-unsafe", "Lockdep: a lock used in interrupts leads to one held where they may arrive."),
     ("lock-held", "A lock is held at the end of a task or a work item, or in user mode."),
     ("suspicious-rcu", "RCU is not used as it must be."),
+    ("list-corruption", "DEBUG_LIST: an entry is added or deleted whose neighbours do not fit."),
+    ("refcount", "A reference is taken or dropped where there is none."),
     ("null-dereference", "NULL is followed."),
     ("list-poison", "A link is followed that list_del() has poisoned."),
     ("wild-pointer", "A pointer is followed that leads nowhere."),
