@@ -4,7 +4,7 @@
 //! The links are compared where the list is changed, since they are newer than the event that tells of it. A kernel
 //! with CONFIG_DEBUG_LIST leaves such an entry alone; here the list is corrupted as without.
 
-use machine::{Addr, Bug, Checker, Effect, Event, Loc, Locking, Scene, Tracepoint, What};
+use machine::{Addr, Bug, Checker, Effect, Event, Loc, Locking, Scene, What};
 
 /// `CHECK_DATA_CORRUPTION()`. It remembers nothing.
 #[derive(Debug, Default)]
@@ -15,12 +15,12 @@ impl Checker for DebugList {
 
     #[inline]
     fn looks_at(&self, what: &What) -> bool {
-        matches!(what, What::Effect(Effect::Trace(point, ..)) if is_about_a_list(point))
+        matches!(what, What::Effect(Effect::Trace(point, ..)) if point.is_list_corruption())
     }
 
     fn happened(&mut self, event: &Event, scene: &Scene<'_>, found: &mut Vec<Bug>) {
         let What::Effect(Effect::Trace(point, link, was)) = event.what else { return };
-        if !is_about_a_list(point) {
+        if !point.is_list_corruption() {
             return;
         }
         let link = link_name(Addr::from_value(link), scene);
@@ -37,12 +37,6 @@ impl Checker for DebugList {
 
     fn wants_lock(&mut self, _: Addr, _: Locking, _: Loc, _: &Scene<'_>, _: &mut Vec<Bug>) {}
     fn exited(&mut self, _: Loc, _: &Scene<'_>, _: &mut Vec<Bug>) {}
-}
-
-/// Whether it is one of those that the kernel's lists have for this.
-#[inline]
-fn is_about_a_list(point: &Tracepoint) -> bool {
-    point.name.starts_with("list_")
 }
 
 fn link_name(link: Addr, scene: &Scene<'_>) -> String {

@@ -23,12 +23,12 @@ tracepoint! {
     pub WORKQUEUE_QUEUE_WORK, "workqueue_queue_work", ["work", "queued"]
 }
 tracepoint! {
-    /// The pending bit is cleared, the function begins.
-    pub WORKQUEUE_EXECUTE_START, "workqueue_execute_start", ["work", "workqueue"]
+    /// The pending bit is cleared, the function begins. The second argument is the workqueue, for lockdep alone.
+    pub WORKQUEUE_EXECUTE_START, "workqueue_execute_start", ["work", ""]
 }
 tracepoint! {
-    /// The function has returned.
-    pub WORKQUEUE_EXECUTE_END, "workqueue_execute_end", ["work", "workqueue"]
+    /// The function has returned. The second argument is the same.
+    pub WORKQUEUE_EXECUTE_END, "workqueue_execute_end", ["work", ""]
 }
 
 object! {

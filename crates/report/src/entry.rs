@@ -49,8 +49,9 @@ pub(crate) fn is_telling(what: &What) -> bool {
         What::Effect(effect) => match effect {
             Effect::Alloc(_) | Effect::AllocFailed(_) | Effect::Free(_) => true,
             Effect::Unlock(..) | Effect::Complete(_) | Effect::RcuReadUnlock => true,
-            Effect::Spawn(_) | Effect::Kill(_) | Effect::Enter(..) | Effect::Trace(..) => true,
-            // A warning is told by its finding.
+            Effect::Spawn(_) | Effect::Kill(_) | Effect::Enter(..) => true,
+            // A warning is told by its finding, and so is a corrupted list.
+            Effect::Trace(point, ..) => !point.is_list_corruption(),
             Effect::Read(_) | Effect::Write(..) | Effect::MightSleep(_) => false,
             Effect::Disable(_) | Effect::Enable(_) | Effect::UserMode => false,
             Effect::Leave(_) | Effect::Warn(_) => false,
