@@ -86,8 +86,8 @@ impl Report<'_> {
                 self.other_info();
                 self.one_cpu(&[&format!("lock({lock});"), "<Interrupt>", &format!("  lock({lock});")]);
             }
-            LockProblem::IrqUnsafe { irq, safe, not_safe, held } => {
-                self.irq_unsafe(irq, safe, not_safe, held)
+            LockProblem::IrqUnsafe { irq, safe, not_safe, .. } => {
+                self.irq_unsafe(irq, safe, not_safe, report);
             }
         }
         self.held_locks(&report.held);
@@ -97,12 +97,18 @@ impl Report<'_> {
         self.call_trace();
     }
 
-    fn irq_unsafe(&mut self, irq: &str, safe: &UsedClass, not_safe: &UsedClass, held: &Option<TakenLock>) {
+    fn irq_unsafe(&mut self, irq: &str, safe: &UsedClass, not_safe: &UsedClass, report: &LockReport) {
         self.line("");
-        if held.is_some() {
-            self.line(&format!("but this new dependency connects a {irq}-irq-safe lock:"));
-        } else {
-            self.line(&format!("but this connects a {irq}-irq-safe lock:"));
+        match &report.problem {
+            LockProblem::IrqUnsafe { held: Some(_), .. } => {
+                self.line(&format!("but this new dependency connects a {irq}-irq-safe lock:"));
+            }
+            _ if report.lock.class == safe.class => {
+                self.line(&format!(
+                    "but this lock took another, {irq}-unsafe lock in the past. The safe one:"
+                ));
+            }
+            _ => self.line(&format!("but this lock was taken by another, {irq}-safe lock in the past:")),
         }
         self.line(&format!(" ({}){{{}}}", safe.class, safe.usage));
         self.line(&format!("... which became {irq}-irq-safe at:"));
@@ -178,13 +184,8 @@ impl Report<'_> {
     }
     /// Where something was seen first, and by whom.
     fn place(&mut self, at: &Access) {
-        let by = format!(
-            "       {}, by task {}, step {}",
-            self.at(at.function, at.loc).trim(),
-            self.task(at),
-            at.step
-        );
-        self.line(&by);
+        self.line(&format!("  by task {}, step {}:", self.task(at), at.step));
+        self.line(&format!("  {}", self.at(at.function, at.loc)));
     }
     fn other_info(&mut self) {
         self.line("");

@@ -2,10 +2,10 @@
 //! Reports of findings made by hand.
 
 use crate::common::Told;
-use machine::{BadPointer, Bug, Fault, Kind, Locking, Op};
+use machine::{BadPointer, Bug, Fault, Kind, Leaving, Locking, Op};
 use report::{Detail, Scene, finding, json};
 
-fn told() -> Told {
+pub(crate) fn told() -> Told {
     Told::new(Detail::Telling, 2, &[("put", 0), ("lookup", 1)])
 }
 
@@ -17,7 +17,7 @@ fn scene(told: &Told) -> Scene<'_> {
 }
 
 /// The report, with the lines of this crate's tests made equal.
-fn text(told: &Told, bug: Bug) -> String {
+pub(crate) fn text(told: &Told, bug: Bug) -> String {
     let text = finding::text(&scene(told), &told.finding(bug));
     let lines = text.lines().map(|line| match line.split_once("  crates/") {
         Some((function, _)) => format!("{function}  FILE:LINE\n"),
@@ -122,6 +122,10 @@ fn every_code_is_explained() {
         Bug::BadUnlock { what: String::new() },
         Bug::SleepInAtomic { what: "x", preempt_count: 1, irqs_disabled: false, rcu_nesting: 0 },
         Bug::Warning { what: "x" },
+        Bug::LocksHeld { leaving: Leaving::Task, held: Vec::new() },
+        Bug::SuspiciousRcu { what: "x" },
+        Bug::ListCorruption { what: String::new() },
+        Bug::Refcount { what: "x", cell: told.cell() },
         Bug::InvalidFree { cell: told.cell() },
         Bug::Oops { fault: Fault::EndlessLoop, target: String::new() },
     ];
