@@ -56,6 +56,18 @@ fn an_entry_is_added_twice() {
 }
 
 #[test]
+fn an_entry_is_added_behind_one_that_leads_elsewhere() {
+    let run = with_list(|s, head, _, b| async move {
+        s.k.bus.poke(kernel::Field::addr(b.list()), 0); // as if somebody had written there
+        head.add_tail(&s.k, s.alloc().await.list()).await;
+    });
+    assert_eq!(
+        run.titles(),
+        ["list_add corruption. prev->next should be next (thing 1->head), but was NULL, in start"]
+    );
+}
+
+#[test]
 fn an_entry_is_deleted_twice() {
     let run = with_list(|s, _, a, _| async move {
         a.list().del(&s.k).await;
