@@ -184,7 +184,9 @@ mod tests {
         assert!(complain("kernel", &[("machine-sim", true)]).is_empty());
         assert!(complain("bench", &[("report", true)]).is_empty());
         assert_eq!(complain("bench", &[("report", false)]).len(), 1);
-        assert_eq!(complain("checkers", &[("machine-sim", true)]).len(), 1);
+        assert!(complain("checkers", &[("machine-sim", true)]).is_empty());
+        assert_eq!(complain("checkers", &[("machine-sim", false)]).len(), 1);
+        assert_eq!(complain("report", &[("machine-sim", true)]).len(), 1);
     }
 
     #[test]
