@@ -19,13 +19,13 @@ pub use refcount::Refcounts;
 /// Which checks are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Enabled {
-    /// [`Lockdep`]: CONFIG_PROVE_LOCKING
+    /// [`Lockdep`], CONFIG_PROVE_LOCKING.
     pub lockdep: bool,
-    /// [`RcuUsage`]: CONFIG_PROVE_RCU
+    /// [`RcuUsage`], CONFIG_PROVE_RCU.
     pub rcu: bool,
-    /// [`DebugList`]: CONFIG_DEBUG_LIST
+    /// [`DebugList`], CONFIG_DEBUG_LIST.
     pub list: bool,
-    /// [`Refcounts`]
+    /// [`Refcounts`].
     pub refcount: bool,
 }
 

@@ -3,7 +3,8 @@
 //!
 //! It speaks of classes, not of locks: all locks in one field of one type of objects are one. Taking a lock while
 //! another is held makes a dependency of their classes, and a circle of those is reported however far its parts lie
-//! apart. A class that is used in interrupts must not be held where such interrupts may arrive, nor lead to one that is.
+//! apart. A class that is used in interrupts must not be held where such interrupts may arrive, nor lead to one that
+//! is.
 //!
 //! Like the kernel's, it looks when a lock is *wanted*: a deadlock that happens is reported before it does. The kernel
 //! turns itself off after its first report. Here it goes on, and reports each pair of classes once.
