@@ -40,13 +40,17 @@ pub struct RunOptions {
     pub enough: Option<fn() -> bool>,
 }
 
-/// A finding, and the CPU that its task was on.
+/// A finding, and where its task was.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// What was found.
     pub finding: Finding,
     /// Where.
     pub cpu: u32,
+    /// When, in virtual nanoseconds; 0 without a clock.
+    pub time: u64,
+    /// Whether the task handled a hardware interrupt.
+    pub in_hardirq: bool,
     /// The step of the scenario that the task was in, if it was in one.
     pub step: Option<InStep>,
 }
@@ -300,6 +304,8 @@ struct Watching<'w, W> {
     world: &'w OnceCell<Rc<World>>,
     tally: Tally,
     cpus: Vec<u32>,
+    /// The time of the last event; 0 without a clock.
+    time: u64,
     steps: StepWatch,
     findings: Vec<Found>,
     /// Whether what happens is part of the story.
@@ -327,6 +333,7 @@ impl<'w, W: Driver> Watching<'w, W> {
             world,
             tally,
             cpus: Vec::new(),
+            time: 0,
             steps: StepWatch::default(),
             findings: Vec::new(),
             is_shown: false,
@@ -360,6 +367,7 @@ impl<W: Driver> Driver for Watching<'_, W> {
             self.cpus.resize(task + 1, 0);
         }
         self.cpus[task] = event.current.cpu;
+        self.time = event.time;
         self.steps.happened(event);
         self.driver.happened(event);
         if !self.is_shown {
@@ -375,7 +383,13 @@ impl<W: Driver> Driver for Watching<'_, W> {
     fn found(&mut self, finding: &Finding) {
         let cpu = self.cpus.get(finding.by.id.index()).copied().unwrap_or(0);
         let step = self.steps.step_of(finding.by.id);
-        self.findings.push(Found { finding: finding.clone(), cpu, step });
+        self.findings.push(Found {
+            finding: finding.clone(),
+            cpu,
+            time: self.time,
+            in_hardirq: self.world.get().is_some_and(|world| world.is_hardirq(finding.by.id)),
+            step,
+        });
         self.driver.found(finding);
         self.watcher.found(finding);
     }

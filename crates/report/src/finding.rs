@@ -6,11 +6,15 @@ mod kasan;
 mod kcsan;
 mod oops;
 mod tasks;
+mod title;
 
 use std::fmt::Write as _;
 
 use machine::{Access, Bug, Finding, Loc};
 
+use self::title::timed_title;
+pub use self::title::title;
+pub(crate) use self::title::{function, function_of_finding};
 use crate::{Scene, words::Words};
 
 /// The line above and below what KASAN and KCSAN report.
@@ -56,7 +60,8 @@ pub fn is_of_same_object(earlier: &Finding, finding: &Finding) -> bool {
 /// The same in one line, for [those](is_of_same_object) that need no more.
 pub fn line(scene: &Scene<'_>, finding: &Finding) -> String {
     let by = finding.by;
-    format!("{finding}, by task {}/{}, step {}", scene.bus.name(by.task), scene.pid(by.id), by.step)
+    let title = timed_title(scene, finding);
+    format!("{title}, by task {}/{}, step {}", scene.bus.name(by.task), scene.pid(by.id), by.step)
 }
 
 /// What `sim explain` says of a finding's code.
@@ -146,9 +151,9 @@ impl Report<'_> {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
-    /// The line that people search a log for.
+    /// The line that people search a log for, and when it would stand there.
     fn title(&mut self) {
-        let title = self.finding.to_string();
+        let title = timed_title(self.scene, self.finding);
         self.line(&title);
     }
     /// `lookup/101`
@@ -173,7 +178,7 @@ impl Report<'_> {
         let mut frames = Vec::new();
         let mut step = self.scene.step();
         if stack.is_empty() {
-            frames.push(self.at(by.function, by.loc));
+            frames.push(self.at(&function_of_finding(self.scene, self.finding), by.loc));
         }
         if self.scene.callers >= stack.len() {
             // It has called none of these.
@@ -211,6 +216,10 @@ impl Report<'_> {
         // Writing to a string cannot fail.
         let _ = write!(text, "{what} by task {}, step {}:", self.task(access), access.step);
         self.line(&text);
-        self.line(&self.at(access.function, access.loc));
+        self.access_at(access);
+    }
+    /// ` put_net  crates/netns/src/refs.rs:17`
+    fn access_at(&mut self, access: &Access) {
+        self.line(&self.at(&function(self.scene, access), access.loc));
     }
 }

@@ -303,7 +303,8 @@ impl Scenario {
             return Some(format!("a schedule has at most {} items", schedule::MAX_ITEMS));
         }
         let tasks: Vec<&str> = self.task_names().collect();
-        let mut complaints = schedule::items(text).filter_map(|item| schedule::complaint(item, &tasks));
+        let mut complaints =
+            schedule::items(text).filter_map(|item| schedule::complaint(item, &tasks, &self.machine));
         complaints.next().map(|(message, help)| match help {
             Some(help) => format!("{message}; {help}"),
             None => message,

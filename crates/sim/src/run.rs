@@ -15,7 +15,7 @@ use crate::{
     code::{Code, Stop, go_on},
     files::{self, Loaded},
     interrupt,
-    out::Out,
+    out::{Out, count},
 };
 pub(crate) use human::wrap;
 use verdict::Verdict;
@@ -185,14 +185,16 @@ impl<'a> Session<'a> {
             human::summary(self.scenarios, self.runs, self.failed, self.invalid, out)?;
         }
         if out.left_out() > 0 {
-            let lines = out.left_out();
-            out.message(&format!(
-                "note: the limit of output is reached: {lines} lines are left out; see --max-output"
-            ))?;
+            let lines = count(out.left_out(), "line");
+            out.note(&format!("the limit of output is reached: {lines} left out; see --max-output"))?;
         }
-        match go_on(|| format!("after {} of {found} scenarios ({} runs)", self.ended, self.runs)) {
+        let done = || {
+            let (found, runs) = (count(found as u64, "scenario"), count(self.runs as u64, "run"));
+            format!("after {} of {found} ({runs})", self.ended)
+        };
+        match go_on(done) {
             Err(Stop::Because(code, message)) => {
-                out.message(&format!("error: {message}"))?;
+                out.error(&message)?;
                 Ok(self.code.max(code)) // what was found by then was found
             }
             _ => Ok(self.code),

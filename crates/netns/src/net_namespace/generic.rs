@@ -102,7 +102,7 @@ impl NetNs {
     /// C: ops_init, net/core/net_namespace.c:101
     pub(crate) async fn ops_init(&self, ops: PernetOpsPtr, net: NetPtr) -> i32 {
         let k = &self.k;
-        let _f = k.enter(function!("ops_init"), net.addr().to_value());
+        let _f = k.enter(function!("ops_init"), ops.addr().to_value());
         let mut data = Addr::NULL;
         let mut err = 0;
         let id = ops.id().read(k).await;
