@@ -18,7 +18,7 @@ use scenario::{
 pub use self::sweep::SweepReport;
 /// What a machine's tasks speak to, for those who render.
 pub use machine::Bus;
-pub use machine_sim::{Limit, Outcome, Standing};
+pub use machine_sim::{Limit, Outcome, Standing, Why};
 /// Who decides in a run.
 pub use scenario::Driver as Decider;
 

@@ -2,6 +2,7 @@
 //! Findings in the shape in which the kernel's own tools report them. The first line of each is the line that people
 //! search a log for.
 
+mod explain;
 mod kasan;
 mod kcsan;
 mod oops;
@@ -13,8 +14,11 @@ use std::fmt::Write as _;
 use machine::{Access, Bug, Finding, Loc};
 
 use self::title::timed_title;
-pub use self::title::title;
 pub(crate) use self::title::{function, function_of_finding};
+pub use self::{
+    explain::{EXPLANATIONS, explain},
+    title::title,
+};
 use crate::{Scene, words::Words};
 
 /// The line above and below what KASAN and KCSAN report.
@@ -63,88 +67,6 @@ pub fn line(scene: &Scene<'_>, finding: &Finding) -> String {
     let title = timed_title(scene, finding);
     format!("{title}, by task {}/{}, step {}", scene.bus.name(by.task), scene.pid(by.id), by.step)
 }
-
-/// What `sim explain` says of a finding's code.
-pub fn explain(code: &str) -> Option<&'static str> {
-    EXPLANATIONS.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
-}
-
-/// The codes of all findings, with an explanation of each.
-pub const EXPLANATIONS: &[(&str, &str)] = &[
-    (
-        "kasan-use-after-free",
-        "KASAN: memory is read or written after it was freed. The report names who allocated the object and who \
-         freed it. Freed memory is kept in quarantine, so that the access meets the freed object and not its \
-         successor; the run goes on with what is still there, as in a kernel that does not panic on a report.",
-    ),
-    ("kasan-double-free", "KASAN: an object is freed that is free already. The second free changes nothing."),
-    (
-        "kasan-invalid-free",
-        "KASAN: something is freed that no allocation returned: a pointer into the middle of an object, static data, \
-         or a pointer to nowhere.",
-    ),
-    (
-        "kasan-out-of-bounds",
-        "KASAN: memory behind the end of an object is read or written. What lies in the slack of the object's size \
-         class keeps a value that is written there; what lies behind that is lost, and reads as 0.",
-    ),
-    (
-        "kcsan-data-race",
-        "KCSAN: two tasks access the same cell, at least one of them writes, at least one of them without a mark \
-         (READ_ONCE(), WRITE_ONCE(), an atomic, an RCU pointer), and no lock, grace period or released value orders \
-         the two. Races are found by vector clocks: the accesses need not come one right after the other.",
-    ),
-    (
-        "kcsan-unordered-free",
-        "KCSAN: an object is freed, and nothing orders an earlier access by another task before that. In this run \
-         the access came first; nothing says that it had to. In another run it is a use after free.",
-    ),
-    (
-        "deadlock",
-        "A task waits for something that nobody can give it any more: a lock whose holder waits too or is dead, a \
-         completion that nobody will signal, a grace period whose reader never leaves. The kernel would report a hung \
-         task after 120 seconds. The report names the holder, where it is known.",
-    ),
-    (
-        "bad-unlock",
-        "A lock is released by a task that does not hold it. Lockdep reports a bad unlock balance.",
-    ),
-    (
-        "sleep-in-atomic",
-        "A function that may sleep is called where sleeping is not allowed: with a spinlock held, in a softirq, or in \
-         an RCU read-side critical section.",
-    ),
-    ("warning", "A WARN_ON() in kernel code: its condition holds. The task goes on."),
-    (
-        "null-dereference",
-        "A NULL pointer, or a small offset from one, is followed. The task is dead; the locks that it holds stay held, \
-         and the others go on, as in the kernel.",
-    ),
-    (
-        "list-poison",
-        "A pointer is followed that list_del() has poisoned: somebody walks to, or deletes again, an entry that is on \
-         no list any more. The task is dead.",
-    ),
-    (
-        "wild-pointer",
-        "A pointer is followed that leads to no object and is neither NULL nor poison. The task is dead.",
-    ),
-    (
-        "type-confusion",
-        "container_of() is applied to a list entry that lies in an object of another type: two lists were mixed up, \
-         or a head was taken for an entry. C would go on with a pointer to the wrong place; here the task is dead.",
-    ),
-    ("bug-on", "A BUG() or BUG_ON() in kernel code: its condition holds. The task is dead."),
-    ("panic", "panic() was called: nothing runs any more."),
-    (
-        "endless-loop",
-        "A task goes round without end, and without anything that another CPU could change: a soft lockup.",
-    ),
-    (
-        "out-of-memory",
-        "The limit of simulated memory is reached. It is a limit of the simulation, and says nothing about the kernel.",
-    ),
-];
 
 impl Report<'_> {
     fn line(&mut self, line: &str) {

@@ -6,8 +6,8 @@ use machine::{Announced, Bus, Op, Update};
 use crate::words::{Words, duration, lock_names};
 
 /// What a task has announced: `waits for net_mutex (mutex_lock)`, or `can go on: write of net 1->count`. `bus` is
-/// still that of the run.
-pub fn standing(bus: &Bus, announced: Announced, is_ready: bool) -> String {
+/// still that of the run. With a clock a task may wait only because others are due first.
+pub fn standing(bus: &Bus, announced: Announced, is_ready: bool, is_timed: bool) -> String {
     let words = Words { bus };
     let what = match announced.op {
         Op::Start => "its first operation".to_owned(),
@@ -31,6 +31,7 @@ pub fn standing(bus: &Bus, announced: Announced, is_ready: bool) -> String {
     match announced.op {
         _ if is_ready => format!("can go on with {what}"),
         op if op.sleeps() || matches!(op, Op::Lock(..)) => format!("waits for {what}"),
+        _ if is_timed => format!("is not due yet, or has no CPU, to go on with {what}"),
         _ => format!("waits for its CPU, to go on with {what}"),
     }
 }

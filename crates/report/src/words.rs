@@ -111,12 +111,12 @@ pub(crate) fn section_names(section: Section) -> (&'static str, &'static str) {
 }
 
 /// The functions that take and release a lock in this way. Whether interrupts come back as they were, as with
-/// `spin_lock_irqsave()`, the machine does not know: what is about both is written with brackets.
+/// `spin_lock_irqsave()`, the machine does not know: the star stands for either.
 pub(crate) fn lock_names(locking: Locking) -> (&'static str, &'static str) {
     match locking {
         Locking::Spin => ("spin_lock", "spin_unlock"),
         Locking::SpinBh => ("spin_lock_bh", "spin_unlock_bh"),
-        Locking::SpinIrq => ("spin_lock_irq[save]", "spin_unlock_irq[restore]"),
+        Locking::SpinIrq => ("spin_lock_irq*", "spin_unlock_irq*"),
         Locking::Mutex => ("mutex_lock", "mutex_unlock"),
         Locking::MutexKillable => ("mutex_lock_killable", "mutex_unlock"),
     }

@@ -70,6 +70,7 @@ fn operation(operation: scenario::Operation) -> (String, String) {
 }
 
 fn first_sentence(text: &str) -> &str {
+    let text = text.lines().next().unwrap_or(text);
     match text.find(". ") {
         Some(end) => &text[..=end],
         None => text,

@@ -392,7 +392,7 @@ fn counts_of_events() {
     clean(&dies.replace(
         "COUNTS",
         r#"{"enter cleanup_net": 1, "free net": 2, "free net 1": {"at_least": 1}, "overrun": 0,
-            "alloc net": {"at_least": 1, "at_most": 2}, "free ne": 0, "queue_work": 2, "queue_work true": 1}"#,
+            "alloc net": {"at_least": 1, "at_most": 2}, "free net 12": 0, "queue_work": 2, "queue_work true": 1}"#,
     ));
     let wrong = r#"{"enter cleanup_net": 2, "free net": {"at_most": 1}, "alloc net": {"at_least": 3},
         "queue_work": {"at_least": 3, "at_most": 4}}"#;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use lab::run::{Bus, Decider, Limit, Outcome, RunReport, Standing};
+use lab::run::{Bus, Decider, Limit, Outcome, RunReport, Standing, Why as Diverges};
 
 use crate::{
     args::RunArguments,
@@ -72,8 +72,14 @@ impl Verdict {
         };
         if let Some(diverged) = &report.diverged {
             failures.push(diverged.to_string());
+            let is_timed = report.time.is_some();
+            if is_timed && diverged.why == Diverges::Waits {
+                failures.push(
+                    "with a clock, who is due goes on: a schedule decides only between those".to_owned(),
+                );
+            }
             let standing = diverged.standing.iter().take(MAX_STANDING);
-            failures.extend(standing.map(|standing| in_words(bus, standing)));
+            failures.extend(standing.map(|standing| in_words(bus, standing, is_timed)));
         }
         let (outcome, outcome_name) = match code {
             Code::Interrupted => ("interrupted", "interrupted"),
@@ -94,10 +100,10 @@ impl Verdict {
 }
 
 /// What a task wanted when the execution left its schedule.
-fn in_words(bus: &Bus, standing: &Standing) -> String {
+fn in_words(bus: &Bus, standing: &Standing, is_timed: bool) -> String {
     let Standing { name, announced, function, is_ready } = *standing;
     let function = function.map_or_else(String::new, |function| format!(", in {function}()"));
-    format!("{} {}{function}", bus.name(name), report::standing(bus, announced, is_ready))
+    format!("{} {}{function}", bus.name(name), report::standing(bus, announced, is_ready, is_timed))
 }
 
 /// How an execution ended: for people, and for programs.

@@ -43,6 +43,19 @@ fn findings_are_expected_only_where_the_scenario_decides() {
     assert_eq!(called.code, Some(1), "{}", called.stdout);
 }
 
+/// Who is not due is not said to want for a CPU.
+#[test]
+fn a_clock_may_not_follow_a_schedule() {
+    let path = "scenarios/clock-creation-behind-a-slow-exit.json";
+    let called = sim(&["run", path, "--schedule", "stop*3, start*2"]);
+    assert_eq!(called.code, Some(4), "{}", called.stdout);
+    assert!(called.stdout.contains("with a clock, who is due goes on"), "{}", called.stdout);
+    assert!(called.stdout.contains("stop is not due yet, or has no CPU, to go on with"), "{}", called.stdout);
+    let called = sim(&["run", RACE, "--run", "v4.11", "--schedule", "lookup*1000"]);
+    assert_eq!(called.code, Some(4), "{}", called.stdout);
+    assert!(!called.stdout.contains("with a clock"), "{}", called.stdout);
+}
+
 #[test]
 fn a_sweep_has_a_line_and_can_be_taken_apart() {
     let path = "scenarios/unshare-every-allocation-fails.json";
