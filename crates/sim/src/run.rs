@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
             let mut timeline = self.timeline(loaded);
             let report =
                 lab.run(run, &self.options, &mut timeline, Timeline::in_words).map_err(Stop::usage)?;
-            let verdict = Verdict::of(lab.bus(), &report, !report.judged, self.arguments, loaded);
+            let verdict = Verdict::of(&lab, &report, !report.judged, self.arguments, loaded);
             self.code = self.code.max(verdict.code);
             match self.arguments.message_format {
                 Format::Json => Self::json(loaded, &lab, &report, &verdict, out)?,

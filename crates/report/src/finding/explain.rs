@@ -38,8 +38,8 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "kasan-out-of-bounds",
         "KASAN: memory behind the end of an object is read or written.\n\
          Every access is compared with the size that was asked for. What lies in the slack of the object's size class \
-         keeps a value that is written there; what lies behind that is lost, and reads as 0. With `\"slab\": \"exact\"` \
-         there is no slack.\n\
+         keeps a value that is written there; what lies behind that is lost, and reads as 0. With \
+         `\"slab\": \"exact\"` there is no slack.\n\
          Look at the size that was allocated, and at the index: one of them was read at another time than the other.\n\
          In a kernel: CONFIG_KASAN.",
     ),
@@ -144,22 +144,22 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "panic",
         "panic() was called: nothing runs any more.\n\
-         The port calls it where the C file does: where the subsystem or the first namespace cannot be set up at boot.\n\
+         The port calls it where the C file does: where the subsystem or its first namespace cannot be set up.\n\
          Look at the message, and at the allocation that failed before.\n\
          In a kernel: always there.",
     ),
     (
         "endless-loop",
         "A task goes round without end, and without anything that another CPU could change: a soft lockup.\n\
-         It is found when one step, from an operation to the next, has no end, or functions call each other without \
-         end, which overflows the stack in a kernel.\n\
+         It is found when one step, from an operation to the next, has no end, or functions call each other \
+         without end, which overflows the stack in a kernel.\n\
          Look at the list that is walked: an entry that was added twice, or added again before a grace period has \
          ended, closes it to a ring without its head.\n\
          In a kernel: CONFIG_LOCKUP_DETECTOR, after some 20 seconds.",
     ),
     (
         "out-of-memory",
-        "The limit of simulated memory is reached. It is a limit of the simulation, and says nothing about the kernel.\n\
+        "The limit of simulated memory is reached. It is a limit of the simulation, and says nothing of a kernel.\n\
          What objects take is counted against `max_memory_mib` of the machine.\n\
          Look for a loop that allocates and never frees, or raise the limit (`--max-memory`).\n\
          In a kernel: nothing corresponds. Failing allocations are injected by `faults` and `sweep`, as by \

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use lab::run::{Bus, Decider, Limit, Outcome, RunReport, Standing, Why as Diverges};
+use lab::run::{Bus, Decider, Lab, Limit, Outcome, RunReport, Standing, Why as Diverges};
+use report::finding;
 
+use super::human::scene;
 use crate::{
     args::RunArguments,
     code::Code,
@@ -38,7 +40,7 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// `overridden`: whether somebody else decided than the scenario says.
     pub(crate) fn of(
-        bus: &Bus,
+        lab: &Lab,
         report: &RunReport,
         overridden: bool,
         arguments: &RunArguments,
@@ -64,7 +66,10 @@ impl Verdict {
                 Code::Internal
             }
             _ if overridden && !report.findings.is_empty() => {
-                failures.extend(report.findings.iter().map(|found| found.finding.to_string()));
+                failures.extend(report.findings.iter().map(|found| {
+                    let step = found.step.map(|step| lab.scenario().place(step.step));
+                    finding::title(&scene(lab, report, loaded, found, step.as_ref()), &found.finding)
+                }));
                 Code::Finding
             }
             _ if !failures.is_empty() => Code::Finding,
@@ -79,7 +84,7 @@ impl Verdict {
                 );
             }
             let standing = diverged.standing.iter().take(MAX_STANDING);
-            failures.extend(standing.map(|standing| in_words(bus, standing, is_timed)));
+            failures.extend(standing.map(|standing| in_words(lab.bus(), standing, is_timed)));
         }
         let (outcome, outcome_name) = match code {
             Code::Interrupted => ("interrupted", "interrupted"),
