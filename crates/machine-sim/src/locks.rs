@@ -112,7 +112,7 @@ impl Sim {
         if let Some(machine::Announced { op: machine::Op::Lock(_, Locking::MutexKillable), .. }) =
             self.announced[task]
         {
-            self.set_ready(task, true);
+            self.wake(task);
         }
     }
 }

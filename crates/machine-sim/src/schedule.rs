@@ -175,7 +175,7 @@ impl Schedule {
                 name: choice.names[index],
                 announced: (*announced)?,
                 function: choice.stacks[index].last().map(|frame| frame.function.name),
-                is_ready: choice.ready.iter().any(|task| task.index() == index),
+                is_ready: choice.possible.contains(TaskId(index as u32)),
             })
         });
         Some(Diverged { why, standing: standing.collect(), ..diverged })

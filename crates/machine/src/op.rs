@@ -180,12 +180,16 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether it may have to wait until it is possible.
+    #[inline]
+    pub fn may_wait(self) -> bool {
+        matches!(self, Op::Lock(..) | Op::Wait(_) | Op::GraceEnd | Op::Sleep(_) | Op::Tick)
+    }
     /// Whether the task gives up its CPU while the operation is not possible.
     pub fn sleeps(self) -> bool {
         match self {
             Op::Lock(_, locking) => locking.sleeps(),
-            Op::Wait(_) | Op::GraceEnd | Op::Sleep(_) | Op::Tick => true,
-            _ => false,
+            _ => self.may_wait(),
         }
     }
 }

@@ -58,6 +58,7 @@ impl Told {
         let stacks = vec![Vec::new(); self.names.len()];
         let choice = Choice {
             ready: machine::Ready::NOBODY,
+            possible: machine::Ready::NOBODY,
             running: running.map(TaskId),
             announced: &announced,
             stacks: &stacks,
