@@ -170,8 +170,8 @@ impl Sim {
         self.refresh(cpu);
     }
 
-    /// What a CPU does next, and when it begins with it: what it can begin with first; at one time, with what interrupts
-    /// the others.
+    /// What a CPU does next, and when it begins with it: what it can begin with first; of what it can begin with at one
+    /// time, what interrupts the others.
     fn next_of(&self, cpu: usize) -> Option<(u64, u32)> {
         let of = &self.cpus.all[cpu];
         let start = |task: u32| (of.time.max(self.tasks[task as usize].since), task);

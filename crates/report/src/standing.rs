@@ -24,7 +24,7 @@ pub fn standing(bus: &Bus, announced: Announced, is_ready: bool) -> String {
         Op::MightSleep(what) => format!("might_sleep of {what}"),
         Op::PreemptEnable => "the end of a section without preemption".to_owned(),
         Op::Interruptible => "a critical section".to_owned(),
-        Op::Sleep(ns) => format!("{} to pass (msleep)", duration(ns)),
+        Op::Sleep(ns) => format!("{} to pass", duration(ns)),
         Op::Tick => "the timer interrupt".to_owned(),
         Op::Fault(_) => "nothing any more: it is dead".to_owned(),
     };

@@ -151,6 +151,7 @@ pub const FUNCTIONS: &[&str] = &[
     "unregister_pernet_device",
     "unregister_pernet_operations",
     "unregister_pernet_subsys",
+    "usleep_range",
     "wait_for_completion",
     "wait_task_zombie",
     "write_net_generic",

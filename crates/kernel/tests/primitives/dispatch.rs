@@ -91,7 +91,7 @@ fn flood(times: u32) -> String {
 
 #[test]
 fn ksoftirqd_lets_tasks_go_on_beside_a_flood_of_softirqs() {
-    // Two milliseconds are the softirqs' own, and what they have begun; then it is the task's turn, until a tick has passed.
+    // Two milliseconds are the softirqs' own, and what they have begun; then it is the task's turn, for a whole tick.
     assert_eq!(flood(12), "ssstttttssstttssssss");
 }
 
