@@ -12,8 +12,8 @@ const NSEC_PER_MSEC: u64 = 1_000_000;
 const NSEC_PER_USEC: u64 = 1_000;
 
 impl Kernel {
-    /// `msleep()`, or `usleep_range()` for a part of a millisecond: so many virtual nanoseconds pass. Without a clock anybody else may run until
-    /// then. Process context; a softirq that calls it is reported.
+    /// `msleep()`, or `usleep_range()` for a part of a millisecond: so many virtual nanoseconds pass. Without a clock
+    /// anybody else may run until then. Process context; a softirq that calls it is reported.
     #[track_caller]
     pub fn sleep(&self, nanoseconds: u64) -> impl Future<Output = ()> {
         self.might_sleep_here("msleep");
