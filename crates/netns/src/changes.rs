@@ -77,7 +77,7 @@ changes! {
         /// 7212462fa6fd ("netlink: don't send unknown nsid"), 2017: a listener to all namespaces is told only ids that
         /// there are; but what was said to one sticks to the message for the others: see `clear_nsid_is_set`.
         SendKnownNsid = "send_known_nsid",
-        /// The fix of the fix before (70f8592ee905), 2026: what is said is decided for each listener anew.
+        /// 70f8592ee905, 2026: that is decided for each listener anew.
         ClearNsidIsSet = "clear_nsid_is_set",
         /// 0642840b8bb0 ("af_netlink: ensure that NLMSG_DONE never fails in dumps"), 2017: `NLMSG_DONE` stands in the
         /// last page of a dump if it fits.
