@@ -5,7 +5,7 @@ use std::{io::Read, process::Stdio};
 
 use crate::common::{command, sim};
 
-const RACE: &str = "scenarios/get_net_ns_by_id-vs-last-put.json";
+const RACE: &str = "scenarios/bugs/get_net_ns_by_id-vs-last-put.json";
 
 fn code(arguments: &[&str]) -> i32 {
     let called = sim(arguments);
