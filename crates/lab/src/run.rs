@@ -352,7 +352,7 @@ impl<'w, W: Driver> Watching<'w, W> {
 
 impl<W: Driver> Driver for Watching<'_, W> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
-        if self.choices.is_multiple_of(PATIENCE) && self.enough.is_some_and(|enough| enough()) {
+        if self.choices.is_multiple_of(PATIENCE) && !self.goes_on() {
             return None;
         }
         self.choices += 1;
@@ -396,6 +396,9 @@ impl<W: Driver> Driver for Watching<'_, W> {
     fn stuck(&mut self, task: TaskId, op: Op) {
         self.driver.stuck(task, op);
         self.watcher.stuck(task, op);
+    }
+    fn goes_on(&mut self) -> bool {
+        self.enough.is_none_or(|enough| !enough())
     }
 }
 

@@ -6,8 +6,8 @@ use machine::{Announced, Bus, Op, Update};
 use crate::words::{Words, duration, lock_names};
 
 /// What a task has announced: `waits for net_mutex (mutex_lock)`, or `can go on: write of net 1->count`. `bus` is
-/// still that of the run. With a clock a task may wait only because others are due first.
-pub fn standing(bus: &Bus, announced: Announced, is_ready: bool, is_timed: bool) -> String {
+/// still that of the run. What is possible may have to wait, for its time or for a CPU that it can have, until it is ready.
+pub fn standing(bus: &Bus, announced: Announced, is_possible: bool, is_ready: bool) -> String {
     let words = Words { bus };
     let what = match announced.op {
         Op::Start => "its first operation".to_owned(),
@@ -24,14 +24,14 @@ pub fn standing(bus: &Bus, announced: Announced, is_ready: bool, is_timed: bool)
         Op::MightSleep(what) => format!("might_sleep of {what}"),
         Op::PreemptEnable => "the end of a section without preemption".to_owned(),
         Op::Interruptible => "a critical section".to_owned(),
-        Op::Sleep(ns) => format!("{} to pass (msleep)", duration(ns)),
+        Op::Sleep(ns) => format!("{} to pass", duration(ns)),
         Op::Tick => "the timer interrupt".to_owned(),
         Op::Fault(_) => "nothing any more: it is dead".to_owned(),
     };
     match announced.op {
         _ if is_ready => format!("can go on with {what}"),
+        _ if is_possible => format!("waits for its time, or a CPU, to go on with {what}"),
         op if op.sleeps() || matches!(op, Op::Lock(..)) => format!("waits for {what}"),
-        _ if is_timed => format!("is not due yet, or has no CPU, to go on with {what}"),
         _ => format!("waits for its CPU, to go on with {what}"),
     }
 }

@@ -110,13 +110,13 @@ pub(crate) fn section_names(section: Section) -> (&'static str, &'static str) {
     }
 }
 
-/// The functions that take and release a lock in this way. Whether interrupts come back as they were, as with
-/// `spin_lock_irqsave()`, the machine does not know: the star stands for either.
+/// The functions that take and release a lock in this way.
 pub(crate) fn lock_names(locking: Locking) -> (&'static str, &'static str) {
     match locking {
         Locking::Spin => ("spin_lock", "spin_unlock"),
         Locking::SpinBh => ("spin_lock_bh", "spin_unlock_bh"),
-        Locking::SpinIrq => ("spin_lock_irq*", "spin_unlock_irq*"),
+        Locking::SpinIrq => ("spin_lock_irq", "spin_unlock_irq"),
+        Locking::SpinIrqSave => ("spin_lock_irqsave", "spin_unlock_irqrestore"),
         Locking::Mutex => ("mutex_lock", "mutex_unlock"),
         Locking::MutexKillable => ("mutex_lock_killable", "mutex_unlock"),
     }

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use kernel::{Gfp, Plain, Pointer, RcuFunc, RcuHead, function, object};
+use kernel::{Plain, Pointer, RcuFunc, RcuHead, function, object};
 use netns::PernetOpsPtr;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     execute::{Me, need},
     step::{Action, Allocate, CallRcu, NetGeneric},
     values::{ObjectRef, OpsRef},
-    words::{Access, GfpText},
+    words::Access,
     world::{Value, World},
 };
 
@@ -73,7 +73,7 @@ impl World {
     }
 
     async fn allocate(&self, step: &Step, s: &Allocate) {
-        let gfp = if s.gfp == GfpText::Atomic { Gfp::Atomic } else { Gfp::Kernel };
+        let gfp = s.gfp.flags();
         let bytes = s.bytes.map_or(DEFAULT_BYTES, |bytes| bytes.usize());
         let _f = self.k().enter(function!("allocate_object"), 0);
         let got = self.k().kzalloc_layout(ObjectPtr::layout(), bytes, "object", gfp).await;

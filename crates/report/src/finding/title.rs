@@ -15,7 +15,8 @@ pub fn title(scene: &Scene<'_>, finding: &Finding) -> String {
         && !how.sleeps()
     {
         let (cpu, comm, pid) = (scene.cpu, scene.bus.name(by.task), scene.pid(by.id));
-        let lockup = if *how == Locking::SpinIrq || scene.in_hardirq {
+        let is_irq = matches!(how, Locking::SpinIrq | Locking::SpinIrqSave);
+        let lockup = if is_irq || scene.in_hardirq {
             format!("Watchdog detected hard LOCKUP on cpu {cpu} [{comm}:{pid}]")
         } else {
             format!("BUG: soft lockup - CPU#{cpu} stuck for ever! [{comm}:{pid}]")

@@ -84,7 +84,7 @@ impl Verdict {
                 );
             }
             let standing = diverged.standing.iter().take(MAX_STANDING);
-            failures.extend(standing.map(|standing| in_words(lab.bus(), standing, is_timed)));
+            failures.extend(standing.map(|standing| in_words(lab.bus(), standing)));
         }
         let (outcome, outcome_name) = match code {
             Code::Interrupted => ("interrupted", "interrupted"),
@@ -105,10 +105,10 @@ impl Verdict {
 }
 
 /// What a task wanted when the execution left its schedule.
-fn in_words(bus: &Bus, standing: &Standing, is_timed: bool) -> String {
-    let Standing { name, announced, function, is_ready } = *standing;
+fn in_words(bus: &Bus, standing: &Standing) -> String {
+    let Standing { name, announced, function, is_possible, is_ready } = *standing;
     let function = function.map_or_else(String::new, |function| format!(", in {function}()"));
-    format!("{} {}{function}", bus.name(name), report::standing(bus, announced, is_ready, is_timed))
+    format!("{} {}{function}", bus.name(name), report::standing(bus, announced, is_possible, is_ready))
 }
 
 /// How an execution ended: for people, and for programs.
