@@ -5,8 +5,8 @@ use machine::{Announced, Bus, Op, Update};
 
 use crate::words::{Words, duration, lock_names};
 
-/// What a task has announced: `waits for net_mutex (mutex_lock)`, or `can go on: write of net 1->count`. `bus` is
-/// still that of the run. What is possible may have to wait, for its time or for a CPU that it can have, until it is ready.
+/// What a task has announced: `waits for net_mutex (mutex_lock)`, or `can go on with write of net 1->count`. `bus` is
+/// still that of the run. What is possible may have to wait until it is ready, for its time or for a CPU.
 pub fn standing(bus: &Bus, announced: Announced, is_possible: bool, is_ready: bool) -> String {
     let words = Words { bus };
     let what = match announced.op {
