@@ -30,7 +30,7 @@ async fn boot(bus: &Rc<Bus>) -> Rc<NetNs> {
 pub async fn setup(bus: Rc<Bus>) {
     let ns = boot(&bus).await;
     let net = ns.copy_net_ns(CLONE_NEWNET, ns.init_user_ns, ns.init_net).await.expect("a namespace");
-    ns.peernet2id_alloc(ns.init_net, net).await;
+    ns.peernet2id_alloc(ns.init_net, net, kernel::Gfp::Kernel).await;
 }
 
 /// The two-task scenario: the last reference to a namespace is put while another task looks it up by id, in the
@@ -38,7 +38,7 @@ pub async fn setup(bus: Rc<Bus>) {
 pub async fn lookup_races_with_put(bus: Rc<Bus>) {
     let ns = boot(&bus).await;
     let dying = ns.copy_net_ns(CLONE_NEWNET, ns.init_user_ns, ns.init_net).await.expect("a namespace");
-    let id = ns.peernet2id_alloc(ns.init_net, dying).await;
+    let id = ns.peernet2id_alloc(ns.init_net, dying, kernel::Gfp::Kernel).await;
     let put = ns.clone();
     ns.k.spawn("put", None, async move { put.put_net(dying).await });
     let lookup = ns.clone();

@@ -138,7 +138,7 @@ impl Lockdep {
                 }
             }
         }
-        if matches!(how, Locking::SpinBh | Locking::SpinIrq) {
+        if how == Locking::SpinBh || how.disables_irqs() {
             self.interrupts_on(loc, scene, found);
         }
     }
@@ -166,7 +166,7 @@ impl Lockdep {
             ContextKind::Hardirq => self.mark_lock(lock, Usage::InHardirq, how, scene, found),
         }
         // What taking the lock keeps off is kept off before it is taken.
-        if scene.irqs_disabled || how == Locking::SpinIrq {
+        if scene.irqs_disabled || how.disables_irqs() {
             return;
         }
         self.mark_lock(lock, Usage::HardirqOn, how, scene, found);

@@ -160,6 +160,8 @@ fn execute(lab: &mut Lab, run: &Run, options: &RunOptions) -> Result<RunReport, 
         let scene = Scene {
             bus: lab.bus(),
             cpu: found.cpu,
+            in_hardirq: found.in_hardirq,
+            time: report.time.map(|_| found.time),
             pids: &report.pids,
             file: "fuzzed.json",
             step: step.as_ref().map(|(path, line)| (path.as_str(), *line)),

@@ -8,16 +8,22 @@ use crate::Kernel;
 /// `NSEC_PER_MSEC`
 const NSEC_PER_MSEC: u64 = 1_000_000;
 
+/// `NSEC_PER_USEC`
+const NSEC_PER_USEC: u64 = 1_000;
+
 impl Kernel {
-    /// `msleep()`, `usleep_range()`: so many virtual nanoseconds pass. Without a clock anybody else may run until
-    /// then. Process context; a softirq that calls it is reported.
+    /// `msleep()`, or `usleep_range()` for a part of a millisecond: so many virtual nanoseconds pass. Without a clock
+    /// anybody else may run until then. Process context; a softirq that calls it is reported.
     #[track_caller]
     pub fn sleep(&self, nanoseconds: u64) -> impl Future<Output = ()> {
         self.might_sleep_here("msleep");
         let loc = std::panic::Location::caller();
         async move {
-            let msecs = nanoseconds.div_ceil(NSEC_PER_MSEC).cast_signed();
-            let _f = self.enter(function!("msleep"), msecs);
+            let (function, time) = match nanoseconds % NSEC_PER_MSEC {
+                0 => (function!("msleep"), nanoseconds / NSEC_PER_MSEC),
+                _ => (function!("usleep_range"), nanoseconds.div_ceil(NSEC_PER_USEC)),
+            };
+            let _f = self.enter(function, time.cast_signed());
             self.bus.step_at(Op::Sleep(nanoseconds), loc).await;
         }
     }

@@ -26,6 +26,7 @@ mod ida;
 mod idr;
 mod kill_points;
 mod list;
+mod llist;
 mod memory;
 mod mutex;
 mod object;
@@ -49,6 +50,7 @@ use future::{Maybe, done};
 pub use ida::Ida;
 pub use idr::Idr;
 pub use list::ListHead;
+pub use llist::{LlistHead, LlistNode};
 pub use machine::{
     Addr, Bus, CellKind, ContextKind, Effect, Fault, Field as LayoutField, Function, Layout, NewTask, Op,
     Points, Slab, Symbol, TaskId, Tracepoint, function, name_hash, tracepoint,

@@ -198,22 +198,22 @@ impl ListHead {
 }
 
 #[track_caller]
-pub(crate) fn container_of<P: Pointer>(
+pub(crate) fn container_of<P: Pointer, F: Field>(
     k: &Kernel,
-    link: ListHead,
-    member: fn(P) -> ListHead,
+    link: F,
+    member: fn(P) -> F,
 ) -> impl Future<Output = P> {
-    let offset = member(P::null()).0.cell();
+    let (link, offset) = (link.addr(), member(P::null()).addr().cell());
     let expected = P::layout();
     let confused = k.bus.inspect(|memory| {
         let right = |object: &machine::Object| std::ptr::eq(object.layout, expected);
-        memory.object(link.0).is_some_and(|object| !right(object) || link.0.cell() != offset)
+        memory.object(link).is_some_and(|object| !right(object) || link.cell() != offset)
     });
     if confused {
-        let _never = k.bus.step(Op::Fault(Fault::TypeConfusion { link: link.0, expected: expected.name }));
+        let _never = k.bus.step(Op::Fault(Fault::TypeConfusion { link, expected: expected.name }));
         return AtOnce(None);
     }
     // A pointer that leads nowhere stays one: whoever follows it finds out.
-    let addr = if link.0.slot() == 0 { link.0 } else { link.0.object() };
+    let addr = if link.slot() == 0 { link } else { link.object() };
     AtOnce(Some(P::at(addr)))
 }

@@ -3,7 +3,7 @@
 
 use machine::{Addr, CellKind, Layout};
 
-use crate::{Kernel, ListHead};
+use crate::Kernel;
 
 /// A value that fits in one cell.
 pub trait Value: Copy {
@@ -80,11 +80,7 @@ pub trait Pointer: Value + PartialEq {
     /// `container_of()`: the object whose `member` is `link`. A link in an object of another type is a type
     /// confusion, which ends the task here, before the wrong object is used.
     #[track_caller]
-    fn container_of(
-        kernel: &Kernel,
-        link: ListHead,
-        member: fn(Self) -> ListHead,
-    ) -> impl Future<Output = Self> {
+    fn container_of<F: Field>(kernel: &Kernel, link: F, member: fn(Self) -> F) -> impl Future<Output = Self> {
         crate::list::container_of(kernel, link, member)
     }
 }

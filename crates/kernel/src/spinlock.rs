@@ -24,7 +24,7 @@ impl Field for SpinLock {
 fn section_of(locking: Locking) -> Section {
     match locking {
         Locking::SpinBh => Section::Bh,
-        Locking::SpinIrq => Section::Irq,
+        Locking::SpinIrq | Locking::SpinIrqSave => Section::Irq,
         _ => Section::Preempt,
     }
 }
@@ -65,7 +65,7 @@ impl SpinLock {
     /// `spin_lock_irqsave()`. Any context.
     #[track_caller]
     pub fn lock_irqsave(self, k: &Kernel) -> impl Future<Output = ()> {
-        self.acquire(k, Locking::SpinIrq)
+        self.acquire(k, Locking::SpinIrqSave)
     }
     /// `spin_unlock()`
     #[track_caller]
@@ -85,6 +85,6 @@ impl SpinLock {
     /// `spin_unlock_irqrestore()`
     #[track_caller]
     pub fn unlock_irqrestore(self, k: &Kernel) -> impl Future<Output = ()> {
-        k.bus.unlock(self.0, Locking::SpinIrq)
+        k.bus.unlock(self.0, Locking::SpinIrqSave)
     }
 }

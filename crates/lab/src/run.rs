@@ -19,7 +19,7 @@ use scenario::{
 pub use self::sweep::SweepReport;
 /// What a machine's tasks speak to, for those who render.
 pub use machine::Bus;
-pub use machine_sim::{Limit, Outcome, Standing};
+pub use machine_sim::{Limit, Outcome, Standing, Why};
 /// Who decides in a run.
 pub use scenario::Driver as Decider;
 
@@ -41,13 +41,17 @@ pub struct RunOptions {
     pub enough: Option<fn() -> bool>,
 }
 
-/// A finding, and the CPU that its task was on.
+/// A finding, and where its task was.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// What was found.
     pub finding: Finding,
     /// Where.
     pub cpu: u32,
+    /// When, in virtual nanoseconds; 0 without a clock.
+    pub time: u64,
+    /// Whether the task handled a hardware interrupt.
+    pub in_hardirq: bool,
     /// The step of the scenario that the task was in, if it was in one.
     pub step: Option<InStep>,
 }
@@ -303,6 +307,8 @@ struct Watching<'w, W> {
     world: &'w OnceCell<Rc<World>>,
     tally: Tally,
     cpus: Vec<u32>,
+    /// The time of the last event; 0 without a clock.
+    time: u64,
     steps: StepWatch,
     findings: Vec<Found>,
     /// Whether what happens is part of the story.
@@ -330,6 +336,7 @@ impl<'w, W: Driver> Watching<'w, W> {
             world,
             tally,
             cpus: Vec::new(),
+            time: 0,
             steps: StepWatch::default(),
             findings: Vec::new(),
             is_shown: false,
@@ -348,7 +355,7 @@ impl<'w, W: Driver> Watching<'w, W> {
 
 impl<W: Driver> Driver for Watching<'_, W> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
-        if self.choices.is_multiple_of(PATIENCE) && self.enough.is_some_and(|enough| enough()) {
+        if self.choices.is_multiple_of(PATIENCE) && !self.goes_on() {
             return None;
         }
         self.choices += 1;
@@ -363,6 +370,7 @@ impl<W: Driver> Driver for Watching<'_, W> {
             self.cpus.resize(task + 1, 0);
         }
         self.cpus[task] = event.current.cpu;
+        self.time = event.time;
         self.steps.happened(event);
         self.driver.happened(event);
         if !self.is_shown {
@@ -378,13 +386,22 @@ impl<W: Driver> Driver for Watching<'_, W> {
     fn found(&mut self, finding: &Finding) {
         let cpu = self.cpus.get(finding.by.id.index()).copied().unwrap_or(0);
         let step = self.steps.step_of(finding.by.id);
-        self.findings.push(Found { finding: finding.clone(), cpu, step });
+        self.findings.push(Found {
+            finding: finding.clone(),
+            cpu,
+            time: self.time,
+            in_hardirq: self.world.get().is_some_and(|world| world.is_hardirq(finding.by.id)),
+            step,
+        });
         self.driver.found(finding);
         self.watcher.found(finding);
     }
     fn stuck(&mut self, task: TaskId, op: Op) {
         self.driver.stuck(task, op);
         self.watcher.stuck(task, op);
+    }
+    fn goes_on(&mut self) -> bool {
+        self.enough.is_none_or(|enough| !enough())
     }
 }
 

@@ -25,7 +25,7 @@ pub enum Lookup {
 pub async fn lookup_races_with_put(bus: Rc<Bus>, patches: Changes) -> Lookup {
     let world = World::boot(bus, patches, false).await;
     let dying = world.create().await;
-    let id = world.ns.peernet2id_alloc(world.ns.init_net, dying).await;
+    let id = world.ns.peernet2id_alloc(world.ns.init_net, dying, kernel::Gfp::Kernel).await;
     let put = world.clone();
     world.spawn("put", async move { put.ns.put_net(dying).await });
     let (lookup, found) = (world.clone(), Rc::new(Cell::new(Lookup::Nothing)));

@@ -17,6 +17,8 @@ pub(crate) struct Cpu {
     pub(crate) queue: Vec<u32>,
     /// With a clock: up to when it is busy.
     pub(crate) time: u64,
+    /// When it begins with what it does next.
+    pub(crate) start: u64,
     /// When its task's time slice began.
     pub(crate) slice: u64,
     /// That time slice is over: `TIF_NEED_RESCHED`.

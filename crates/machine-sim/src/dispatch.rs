@@ -7,10 +7,10 @@
 
 use std::cmp::Reverse;
 
-use machine::{ContextKind, TaskId};
+use machine::{ContextKind, Driver, TaskId};
 
 use crate::{
-    config::{Preempt, RcuModel},
+    config::{Outcome, Preempt, RcuModel},
     sim::Sim,
     time::{Earliest, Timer},
 };
@@ -18,6 +18,13 @@ use crate::{
 /// Longer than this, softirqs do not keep tasks off their CPU: ksoftirqd goes on with them. `MAX_SOFTIRQ_TIME`,
 /// kernel/softirq.c
 const MAX_SOFTIRQ_TIME: u64 = 2_000_000;
+
+/// More ticks of a CPU on which nothing happens change nothing: a slice may end with the second one, the turn of
+/// ksoftirqd with the fourth.
+const FRUITLESS_TICKS: usize = 8;
+
+/// So many ticks pass between two questions whether the execution goes on.
+const PATIENCE: u64 = 256;
 
 impl Sim {
     /// What this CPU does next may have changed.
@@ -29,17 +36,18 @@ impl Sim {
     }
 
     /// Lets time pass until a context is due, or none will ever be.
-    pub(crate) fn advance(&mut self) {
+    pub(crate) fn advance<D: Driver + ?Sized>(&mut self, driver: &mut D) {
         let mut fruitless = 0;
         loop {
             self.settle();
             let due = self.time.earliest.least();
-            if self.time.first_timer().is_none_or(|at| at > due) {
+            // What is due at the time of a timer has been going on before.
+            if self.time.first_timer().is_none_or(|at| at >= due) {
                 break;
             }
-            // Ticks can end a grace period or a time slice, but not more than that.
+            // Ticks can end a grace period, a time slice and the turn of ksoftirqd, but not more than that.
             fruitless += usize::from(due == Earliest::NEVER && self.time.sleepers == 0);
-            if fruitless > 2 * self.cpus.all.len() {
+            if fruitless > FRUITLESS_TICKS * self.cpus.all.len() {
                 break;
             }
             match self.time.pop_timer() {
@@ -51,9 +59,14 @@ impl Sim {
                     self.time.now = at;
                     self.tick(cpu as usize);
                     self.time.ticks += 1;
+                    // CPUs may spin for long.
                     let is_over = at > self.config.max_time;
                     if is_over || self.steps() + self.time.ticks >= self.config.max_steps {
-                        break; // CPUs may spin for long
+                        break;
+                    }
+                    if self.time.ticks.is_multiple_of(PATIENCE) && !driver.goes_on() {
+                        self.over = Some(Outcome::Abandoned);
+                        break;
                     }
                 }
                 None => break,
@@ -75,7 +88,6 @@ impl Sim {
         });
         if !time.due_list.is_empty() {
             time.now = time.earliest.least();
-            time.began = time.now;
         }
     }
 
@@ -87,7 +99,6 @@ impl Sim {
             i += 1;
         }
         while let Some((task, idle)) = self.first_waiting().zip(self.cpus.idle.first()) {
-            self.time.waiting.pop_front();
             let last = self.tasks[task as usize].cpu as usize;
             let cpu = if self.cpus.idle.contains(last) { last } else { idle };
             self.run_on(task as usize, cpu);
@@ -98,7 +109,9 @@ impl Sim {
             self.cpus.all[cpu].touched = false;
             let next = self.next_of(cpu);
             self.time.next[cpu] = next.map_or(0, |(_, task)| task);
-            self.time.earliest.set(cpu, next.map_or(Earliest::NEVER, |(time, _)| time));
+            self.cpus.all[cpu].start = next.map_or(0, |(start, _)| start);
+            let due = |(start, task): (u64, u32)| start.saturating_add(self.cost_of_next(task as usize));
+            self.time.earliest.set(cpu, next.map_or(Earliest::NEVER, due));
             i += 1;
         }
         self.time.touched.clear();
@@ -106,27 +119,38 @@ impl Sim {
 
     /// The floating task that has waited longest.
     fn first_waiting(&mut self) -> Option<u32> {
-        while let Some(&task) = self.time.waiting.front() {
-            if self.cpus.floating.contains(task as usize) {
+        while let Some(&(since, task)) = self.time.waiting.front() {
+            if self.cpus.floating.contains(task as usize) && self.tasks[task as usize].since == since {
                 return Some(task);
             }
-            self.time.waiting.pop_front(); // it has got a CPU, or waits for something else
+            self.time.waiting.pop_front(); // it has got a CPU since, or waits for something else
         }
         None
     }
 
-    /// Gives a CPU that is idle, or whose task has to make way, to the task that has waited longest for it.
+    /// Gives a CPU that is idle, or whose task has to make way, to the task that has waited longest for it. A floating
+    /// one goes to another CPU if that is idle.
     fn reschedule(&mut self, cpu: usize) {
         let of = &self.cpus.all[cpu];
-        let is_free = of.current.is_none() || of.need_resched;
-        if !is_free || !self.cpus.open.contains(cpu) {
+        let (is_idle, need_resched) = (of.current.is_none(), of.need_resched);
+        if !(is_idle || need_resched) || !self.cpus.open.contains(cpu) {
+            return;
+        }
+        // An operation that goes on is brought to its end.
+        if self.next_of(cpu).is_some_and(|(start, _)| start < self.time.now) {
             return;
         }
         let bound = of.queue.first().copied();
-        let floating = self.first_waiting();
+        let is_last = self.cpus.idle.len() == usize::from(is_idle);
+        let floating = if is_last { self.first_waiting() } else { None };
         let since = |task: &u32| self.tasks[*task as usize].since;
-        let Some(task) = [bound, floating].into_iter().flatten().min_by_key(since) else { return };
-        self.run_on(task as usize, cpu);
+        if let Some(task) = [bound, floating].into_iter().flatten().min_by_key(since) {
+            self.run_on(task as usize, cpu);
+        } else if need_resched {
+            // schedule() finds nobody else.
+            self.cpus.all[cpu].need_resched = false;
+            self.quiescent(cpu);
+        }
     }
 
     fn run_on(&mut self, task: usize, cpu: usize) {
@@ -146,10 +170,11 @@ impl Sim {
         self.refresh(cpu);
     }
 
-    /// What a CPU does next, and when: what is due first; of what is due at one time, what interrupts the others.
+    /// What a CPU does next, and when it begins with it: what it can begin with first; of what it can begin with at one
+    /// time, what interrupts the others.
     fn next_of(&self, cpu: usize) -> Option<(u64, u32)> {
         let of = &self.cpus.all[cpu];
-        let due = |task: u32| (of.time.max(self.tasks[task as usize].since), task);
+        let start = |task: u32| (of.time.max(self.tasks[task as usize].since), task);
         let current =
             of.current.map(|TaskId(task)| task).filter(|task| self.cpus.able.contains(*task as usize));
         let interrupts = of.interrupts.iter().copied().filter(|task| {
@@ -159,7 +184,7 @@ impl Sim {
         });
         let rank = |task: u32| Reverse(self.tasks[task as usize].context);
         let all = current.into_iter().chain(interrupts);
-        all.map(due).min_by_key(|(time, task)| (*time, rank(*task), *task))
+        all.map(start).min_by_key(|(time, task)| (*time, rank(*task), *task))
     }
 
     /// Whether softirqs of a CPU wait for their turn behind its tasks.
@@ -171,6 +196,8 @@ impl Sim {
     /// The timer interrupt.
     fn tick(&mut self, cpu: usize) {
         let (now, slice) = (self.time.now, self.time.tick);
+        // What goes on ends later by the time that the interrupt takes.
+        let begun = self.next_of(cpu).map(|(start, _)| start).filter(|start| *start <= now);
         let of = &mut self.cpus.all[cpu];
         let Some(top) = of.top() else {
             of.has_tick = false; // the CPU is idle: no tick until it is not
@@ -180,7 +207,7 @@ impl Sim {
         if self.tasks[top.index()].irqs_disabled() {
             return; // the interrupt is late; the next one makes up for it
         }
-        of.time = of.time.max(now).saturating_add(self.time.tick_cost());
+        of.time = begun.unwrap_or(of.time.max(now)).saturating_add(self.time.tick_cost());
         if now >= of.slice.saturating_add(slice) {
             if of.softirq_time > MAX_SOFTIRQ_TIME {
                 (of.softirq_time, of.slice) = (0, now); // ksoftirqd's turn
@@ -198,21 +225,15 @@ impl Sim {
         self.touch(cpu);
     }
 
-    /// When a context will have performed its operation that has just become possible.
-    pub(crate) fn ready_since(&self, task: usize) -> u64 {
-        self.time.now.saturating_add(self.cost_of_next(task))
-    }
-
     /// How long the operation takes that `task` has announced.
     fn cost_of_next(&self, task: usize) -> u64 {
         self.announced[task].map_or(0, |announced| self.time.cost_of(announced.op))
     }
 
-    /// The CPU of `task` was busy with a step until now, and goes on with the next operation if that is possible.
+    /// The CPU of `task` was busy with a step until now.
     pub(crate) fn spend_step(&mut self, task: usize) {
         let cpu = self.tasks[task].cpu as usize;
         let (context, now) = (self.tasks[task].context, self.time.now);
-        let next = if self.tasks[task].ready { self.cost_of_next(task) } else { 0 };
         let is_pending = |task: &u32| {
             let task = &self.tasks[*task as usize];
             task.context == ContextKind::Softirq && task.ready
@@ -220,7 +241,7 @@ impl Sim {
         let of = &mut self.cpus.all[cpu];
         match context {
             ContextKind::Softirq => {
-                of.softirq_time += now - self.time.began + next;
+                of.softirq_time += now.saturating_sub(of.start);
                 if of.softirq_time > MAX_SOFTIRQ_TIME {
                     of.slice = now; // the tasks' turn
                 }
@@ -230,7 +251,7 @@ impl Sim {
             }
             _ => {}
         }
-        of.time = now.saturating_add(next);
+        of.time = now;
         self.time.last = self.time.last.max(now);
         self.touch(cpu);
     }

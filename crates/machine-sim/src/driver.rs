@@ -91,6 +91,9 @@ impl<D: Driver> Driver for Recorded<D> {
     fn stuck(&mut self, task: TaskId, op: Op) {
         self.inner.stuck(task, op);
     }
+    fn goes_on(&mut self) -> bool {
+        self.inner.goes_on()
+    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl Sim {
             Locking::Mutex | Locking::MutexKillable => return,
             Locking::Spin => {}
             Locking::SpinBh => change(&mut task.bh_count),
-            Locking::SpinIrq => change(&mut task.irq_count),
+            Locking::SpinIrq | Locking::SpinIrqSave => change(&mut task.irq_count),
         }
         change(&mut task.preempt_count);
         self.cpus.changed = true;
@@ -112,7 +112,7 @@ impl Sim {
         if let Some(machine::Announced { op: machine::Op::Lock(_, Locking::MutexKillable), .. }) =
             self.announced[task]
         {
-            self.set_ready(task, true);
+            self.wake(task);
         }
     }
 }

@@ -32,6 +32,9 @@ impl<D: Driver + ?Sized, C: Checker> Driver for Observed<'_, D, C> {
     fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
         self.driver.choose(choice)
     }
+    fn goes_on(&mut self) -> bool {
+        self.driver.goes_on()
+    }
     #[inline]
     fn happened(&mut self, event: &Event) {
         self.driver.happened(event);

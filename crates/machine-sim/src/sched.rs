@@ -13,12 +13,8 @@ impl Sim {
     pub(crate) fn announce(&mut self, task: usize, announced: Option<Announced>) {
         self.announced[task] = announced;
         let possible = match announced {
-            None
-            | Some(Announced {
-                op: Op::Lock(..) | Op::Wait(_) | Op::GraceEnd | Op::Sleep(_) | Op::Tick,
-                ..
-            }) => self.begin_to_wait(task),
-            Some(_) => true,
+            Some(Announced { op, .. }) if !op.may_wait() => true,
+            _ => self.begin_to_wait(task),
         };
         self.set_ready(task, possible);
     }
@@ -84,8 +80,10 @@ impl Sim {
             let task = task as usize;
             if let Some(Announced { op, .. }) = self.announced[task] {
                 let possible = self.has_come(task, op, sync);
-                if possible != self.tasks[task].ready {
-                    self.set_ready(task, possible);
+                match possible {
+                    _ if possible == self.tasks[task].ready => {}
+                    true => self.wake(task),
+                    false => self.set_ready(task, false),
                 }
             }
             if self.time.is_on() {
@@ -123,6 +121,15 @@ impl Sim {
         }
     }
 
+    /// What `task` waits for has come, by what the running task does: it wakes it, if it sleeps.
+    pub(crate) fn wake(&mut self, task: usize) {
+        let waiter = &self.tasks[task];
+        if self.time.is_on() && waiter.context == ContextKind::Process && !waiter.ready && !waiter.on_cpu {
+            self.time.now = self.time.now.saturating_add(self.time.wakeup());
+        }
+        self.set_ready(task, true);
+    }
+
     #[inline]
     pub(crate) fn set_ready(&mut self, task: usize, ready: bool) {
         let Task { ready: was_ready, on_cpu, .. } = self.tasks[task];
@@ -135,7 +142,7 @@ impl Sim {
     fn change_ready(&mut self, task: usize, ready: bool) {
         self.tasks[task].ready = ready;
         if ready && self.time.is_on() {
-            self.tasks[task].since = self.ready_since(task);
+            self.tasks[task].since = self.time.now;
         }
         if !ready && self.announced[task].is_none_or(|announced| announced.op.sleeps()) {
             self.leave_cpu(task);
@@ -164,7 +171,7 @@ impl Sim {
             (ContextKind::Process, None) => {
                 self.cpus.able.set(task, false);
                 if self.time.is_on() && ready && !self.cpus.floating.contains(task) {
-                    self.time.waiting.push_back(task as u32);
+                    self.time.waiting.push_back((self.tasks[task].since, task as u32));
                 }
                 self.cpus.floating.set(task, ready);
             }
@@ -213,13 +220,9 @@ impl Sim {
 
     /// An interrupt has got to its next announcement: it waits to be raised again, or is in the middle of its work.
     fn note_interrupt(&mut self, task: usize) {
-        let waits = |op: Op| {
-            matches!(
-                op,
-                Op::Wait(_) | Op::GraceBegin { .. } | Op::GraceEnd | Op::Start | Op::Sleep(_) | Op::Tick
-            )
-        };
-        let is_active = self.announced[task].is_some_and(|announced| !waits(announced.op));
+        let announced = self.announced[task];
+        let is_between = |op: Op| op.sleeps() || matches!(op, Op::Start | Op::GraceBegin { .. });
+        let is_active = announced.is_some_and(|announced| !is_between(announced.op));
         let cpu = &mut self.cpus.all[self.tasks[task].cpu as usize];
         let slot = match self.tasks[task].context {
             ContextKind::Hardirq => &mut cpu.hardirq,
@@ -229,6 +232,9 @@ impl Sim {
             *slot = Some(task as u32);
         } else if *slot == Some(task as u32) {
             *slot = None;
+        }
+        if announced.is_none() {
+            cpu.interrupts.retain(|other| *other != task as u32); // it has ended, or is dead
         }
         self.cpus.changed = true;
     }
@@ -295,6 +301,12 @@ impl Sim {
         }
         let floating = if self.cpus.open.is_empty() { &self.cpus.nobody } else { &self.cpus.floating };
         Ready::new(last, &self.cpus.able, floating)
+    }
+
+    /// The same, and those that are not due yet, or that wait behind others for a CPU that somebody may lose.
+    #[inline]
+    pub(crate) fn possible(&self, last: Option<TaskId>) -> Ready<'_> {
+        Ready::new(last, &self.cpus.able, &self.cpus.floating)
     }
 
     /// Gives a chosen task its CPU: its own, an idle one, or that of a task that is preempted.

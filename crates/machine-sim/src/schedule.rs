@@ -79,7 +79,9 @@ pub struct Standing {
     pub announced: Announced,
     /// The innermost kernel function that it was in.
     pub function: Option<&'static str>,
-    /// Whether that was possible.
+    /// Whether that was possible: with a clock, sooner or later.
+    pub is_possible: bool,
+    /// Whether it could be chosen.
     pub is_ready: bool,
 }
 
@@ -175,7 +177,8 @@ impl Schedule {
                 name: choice.names[index],
                 announced: (*announced)?,
                 function: choice.stacks[index].last().map(|frame| frame.function.name),
-                is_ready: choice.ready.iter().any(|task| task.index() == index),
+                is_possible: choice.possible.contains(TaskId(index as u32)),
+                is_ready: choice.ready.contains(TaskId(index as u32)),
             })
         });
         Some(Diverged { why, standing: standing.collect(), ..diverged })

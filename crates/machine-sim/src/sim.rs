@@ -233,7 +233,10 @@ impl Sim {
                 return outcome;
             }
             if self.time.is_on() {
-                self.advance();
+                self.advance(driver);
+                if let Some(outcome) = self.over {
+                    return outcome;
+                }
             }
             let ready = self.ready(last);
             let is_at_limit = self.steps + self.time.ticks >= self.config.max_steps;
@@ -251,6 +254,7 @@ impl Sim {
             }
             let choice = Choice {
                 ready,
+                possible: self.possible(last),
                 running: last,
                 announced: &self.announced,
                 stacks: &self.stacks,
@@ -437,9 +441,13 @@ impl Sim {
             context: new.context,
             ..Task::new(clock)
         });
-        if new.context != ContextKind::Process {
+        if is_interrupt {
             let cpu = self.tasks[task].cpu as usize;
             self.cpus.all[cpu].interrupts.push(task as u32);
+        }
+        if self.time.is_on() && new.idle.is_some() && !is_interrupt {
+            // A kernel thread, which there has always been, is woken.
+            self.time.now = self.time.now.saturating_add(self.time.wakeup());
         }
         self.names.push(new.name);
         if self.stacks.len() <= task {

@@ -4,7 +4,10 @@
 //! Each CPU has a time of its own, up to which it is busy. It performs one operation after the other; the CPU that is
 //! free earliest goes first, and a driver chooses among those that are free at the same time.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+};
 
 use machine::{Clock, Costs, Op, TaskSet, What};
 
@@ -28,8 +31,6 @@ pub(crate) struct Time {
     pub(crate) now: u64,
     /// How many timer interrupts there were.
     pub(crate) ticks: u64,
-    /// When the step that happens at present began.
-    pub(crate) began: u64,
     /// When the last step ended.
     pub(crate) last: u64,
     timers: BinaryHeap<Reverse<(u64, u64, Timer)>>,
@@ -47,8 +48,8 @@ pub(crate) struct Time {
     pub(crate) due: TaskSet,
     /// The same, to empty it.
     pub(crate) due_list: Vec<u32>,
-    /// Floating tasks that wait for a CPU, first come, first served; some of them may have got one since.
-    pub(crate) waiting: std::collections::VecDeque<u32>,
+    /// Floating tasks that wait for a CPU, and since when, first come, first served; some may have got one since.
+    pub(crate) waiting: VecDeque<(u64, u32)>,
 }
 
 impl Time {
@@ -58,7 +59,7 @@ impl Time {
             Clock::Timed(costs) => Some(costs),
         };
         self.tick = 1_000_000_000 / u64::from(hz.max(1));
-        (self.now, self.began, self.last, self.ticks) = (0, 0, 0, 0);
+        (self.now, self.last, self.ticks) = (0, 0, 0);
         self.timers.clear();
         self.next_timer = 0;
         self.sleepers = 0;
@@ -86,6 +87,10 @@ impl Time {
     /// How long an operation takes.
     pub(crate) fn cost_of(&self, op: Op) -> u64 {
         self.costs.map_or(0, |costs| costs.of_op(op))
+    }
+    /// What it costs to wake a task.
+    pub(crate) fn wakeup(&self) -> u64 {
+        self.costs.map_or(0, |costs| costs.wakeup)
     }
     /// What a switch from one task to another costs.
     pub(crate) fn context_switch(&self) -> u64 {

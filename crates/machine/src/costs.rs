@@ -21,7 +21,7 @@ pub struct Costs {
     pub alloc: u64,
     /// `kfree()`
     pub free: u64,
-    /// Waking a task: for the one who wakes it.
+    /// Waking a task that sleeps: for the one who wakes it.
     pub wakeup: u64,
     /// From the choice of another task to its first instruction.
     pub context_switch: u64,
@@ -72,9 +72,10 @@ impl Costs {
             Effect::Alloc(_) | Effect::AllocFailed(_) => self.alloc,
             Effect::Free(_) => self.free,
             Effect::Unlock(..) => self.unlock,
-            Effect::Complete(_) | Effect::Kill(_) => self.wakeup,
+            Effect::Complete(_) => self.lock + self.unlock, // that of its wait queue
+            Effect::Kill(_) => self.atomic,
             Effect::Disable(_) | Effect::Enable(_) | Effect::RcuReadUnlock => self.access,
-            Effect::Spawn(_) // a thread of the kernel that there has always been
+            Effect::Spawn(_)
             | Effect::UserMode
             | Effect::Leave(_)
             | Effect::MightSleep(_)

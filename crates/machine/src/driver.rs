@@ -8,6 +8,8 @@ use crate::{Announced, Current, Effect, Finding, Function, Loc, Op, Ready, Symbo
 pub struct Choice<'a> {
     /// Who they are.
     pub ready: Ready<'a>,
+    /// They, and with a clock those who could go on as well and are not due yet.
+    pub possible: Ready<'a>,
     /// Who ran last.
     pub running: Option<TaskId>,
     /// What every task wants to do, by its number.
@@ -73,6 +75,10 @@ pub trait Driver {
     fn found(&mut self, _finding: &Finding) {}
     /// Told at the end of a task that waits for ever for `op`.
     fn stuck(&mut self, _task: TaskId, _op: Op) {}
+    /// Asked now and then while virtual time passes and there is nothing to choose: whether the execution goes on.
+    fn goes_on(&mut self) -> bool {
+        true
+    }
 }
 
 impl<D: Driver + ?Sized> Driver for &mut D {
@@ -88,6 +94,9 @@ impl<D: Driver + ?Sized> Driver for &mut D {
     }
     fn stuck(&mut self, task: TaskId, op: Op) {
         (**self).stuck(task, op);
+    }
+    fn goes_on(&mut self) -> bool {
+        (**self).goes_on()
     }
 }
 
@@ -115,5 +124,8 @@ impl<D: Driver, W: Driver> Driver for Watched<D, W> {
     fn stuck(&mut self, task: TaskId, op: Op) {
         self.driver.stuck(task, op);
         self.watcher.stuck(task, op);
+    }
+    fn goes_on(&mut self) -> bool {
+        self.driver.goes_on() && self.watcher.goes_on()
     }
 }

@@ -40,6 +40,7 @@ fn locking(locking: Locking) -> i64 {
         Locking::SpinIrq => 2,
         Locking::Mutex => 3,
         Locking::MutexKillable => 4,
+        Locking::SpinIrqSave => 5,
     }
 }
 

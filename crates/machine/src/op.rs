@@ -91,8 +91,10 @@ pub enum Locking {
     Spin,
     /// `spin_lock_bh()`: softirqs are off as well.
     SpinBh,
-    /// `spin_lock_irq()`, `spin_lock_irqsave()`: interrupts are off as well.
+    /// `spin_lock_irq()`: interrupts are off as well.
     SpinIrq,
+    /// `spin_lock_irqsave()`: the same, and `spin_unlock_irqrestore()` leaves them as they were before.
+    SpinIrqSave,
     /// `mutex_lock()`: the task sleeps.
     Mutex,
     /// `mutex_lock_killable()`: the task sleeps until it is killed. The answer is 0, or -EINTR.
@@ -103,6 +105,10 @@ impl Locking {
     /// Whether a task that waits for the lock gives up its CPU.
     pub fn sleeps(self) -> bool {
         matches!(self, Locking::Mutex | Locking::MutexKillable)
+    }
+    /// Whether interrupts are off while the lock is wanted and held.
+    pub fn disables_irqs(self) -> bool {
+        matches!(self, Locking::SpinIrq | Locking::SpinIrqSave)
     }
 }
 
@@ -180,12 +186,16 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether it may have to wait until it is possible.
+    #[inline]
+    pub fn may_wait(self) -> bool {
+        matches!(self, Op::Lock(..) | Op::Wait(_) | Op::GraceEnd | Op::Sleep(_) | Op::Tick)
+    }
     /// Whether the task gives up its CPU while the operation is not possible.
     pub fn sleeps(self) -> bool {
         match self {
             Op::Lock(_, locking) => locking.sleeps(),
-            Op::Wait(_) | Op::GraceEnd | Op::Sleep(_) | Op::Tick => true,
-            _ => false,
+            _ => self.may_wait(),
         }
     }
 }

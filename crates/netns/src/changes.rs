@@ -39,6 +39,35 @@ changes! {
         /// a26ff37e624d ("net: fix out-of-bounds access in ops_init"), 2024, CVE-2024-36883: reads `max_gen_ptrs`
         /// once for the size and the length of an array.
         ReadMaxGenPtrsOnce = "read_max_gen_ptrs_once",
+        /// d266935ac43d ("net: fix UAF issue in nfqnl_nf_hook_drop() when ops_init() failed"), 2022, CVE-2022-50780:
+        /// clears the slot of an operation whose init method fails. And of one whose slot does not exist: see
+        /// `clear_assigned_slots_only`.
+        ClearSlotOfFailedInit = "clear_slot_of_failed_init",
+        /// 71ab9c3e2253 ("net: fix UaF in netns ops registration error path"), 2023, CVE-2023-52999: the fix before,
+        /// only where the slot was assigned.
+        ClearAssignedSlotsOnly = "clear_assigned_slots_only",
+        /// 0f6ede9fbc74 ("net: defer final 'struct net' free in netns dismantle"), 2024, CVE-2024-56658: memory of
+        /// namespaces is freed after the barrier of the next pass.
+        DeferNetFree = "defer_net_free",
+        /// d4e4fdf9e4a2 ("netns: fix GFP flags in rtnl_net_notifyid()"), 2019: who asks for an id says whether he may
+        /// sleep.
+        NotifyidGfp = "notifyid_gfp",
+        /// 7866cc57b51c ("netns: add and use net_ns_barrier"), 2017: a module waits for cleanup passes before it goes.
+        NetNsBarrier = "net_ns_barrier",
+        /// 8349efd90397 ("net: Queue net_cleanup_work only if there is first net added"), 2018: no empty passes.
+        QueueForFirstNet = "queue_for_first_net",
+        /// 6e77cc4710ea ("net: Convert net_namespace to new IDA API"), 2018: without memory for an id, a registration
+        /// fails.
+        NewIdaApi = "new_ida_api",
+        /// "net/net_namespace: Check the return value of register_pernet_subsys()", 2019: the kernel does not boot
+        /// without inode numbers for namespaces.
+        CheckNetNsOps = "check_net_ns_ops",
+        /// b5082df8019a ("net: Initialise init_net.count to 1"), 2017: references may be taken before the subsystem
+        /// boots.
+        InitNetCount = "init_net_count",
+        /// d7d99872c144 ("netns: add pre_exit method to struct pernet_operations"), 2019: a grace period passes before
+        /// exit methods, also where operations are removed or a creation fails.
+        PreExit = "pre_exit",
         /// 2d4bc93368f5 ("netlink: extended ACK reporting"), 2017: acks say whether the request is cut off, and carry
         /// attributes where the socket asked for them.
         ExtendedAck = "extended_ack",
@@ -46,8 +75,10 @@ changes! {
         /// that is taken is EEXIST, no longer ENOSPC.
         NsidExtack = "nsid_extack",
         /// 7212462fa6fd ("netlink: don't send unknown nsid"), 2017: a listener to all namespaces is told only ids that
-        /// there are.
+        /// there are; but what was said to one sticks to the message for the others: see `clear_nsid_is_set`.
         SendKnownNsid = "send_known_nsid",
+        /// 70f8592ee905, 2026: that is decided for each listener anew.
+        ClearNsidIsSet = "clear_nsid_is_set",
         /// 0642840b8bb0 ("af_netlink: ensure that NLMSG_DONE never fails in dumps"), 2017: `NLMSG_DONE` stands in the
         /// last page of a dump if it fits.
         DoneInLastPage = "done_in_last_page",
@@ -80,6 +111,20 @@ changes! {
         /// 7281a66590bf ("net: allow to kill a task which waits net_mutex in copy_new_ns"), 2016: without it, a
         /// task that waits for `net_mutex` cannot be killed.
         KillableNetMutex = "killable_net_mutex",
+        /// cfc44a4d147e ("net: check dead netns for peernet2id_alloc()"), 2016: without it, a dead namespace is given
+        /// ids for others.
+        CheckDeadNetns = "check_dead_netns",
+        /// "netns: notify netns id events", 2015, as it would be with the message sent under `nsid_lock`: who
+        /// delivers it wants the lock as well.
+        NotifyOutsideLock = "notify_outside_lock",
+        /// f8c46cb39079 ("netns: do not call pernet ops for not yet set up init_net namespace"), 2016: without it, and
+        /// without CONFIG_NET_NS, operations that are registered before boot are set up at once.
+        InitNetNotSetUp = "init_net_not_set_up",
+        /// a685e08987d1 ("Delay struct net freeing while there's a sysfs instance refering to it"), 2011: without it,
+        /// memory of a namespace is freed under who has a passive reference.
+        PassiveCount = "passive_count",
+        /// 2b035b399707 ("net: Batch network namespace destruction"), 2009: without it, a pass cleans one namespace.
+        BatchDestruction = "batch_destruction",
         /// fba143c66abb ("netns: avoid disabling irq for netns id"), 2016, as 8d7e5dee972f had it in 2020 until
         /// e1f469cd5866: without it, `peernet2id()` takes `nsid_lock` by a plain `spin_lock()`.
         NsidLockBh = "nsid_lock_bh",
@@ -91,6 +136,10 @@ changes! {
     Mutation {
         /// `peernet2id_alloc()` reads the peer's count before it takes `nsid_lock`.
         CountBeforeNsidLock = "count_before_nsid_lock",
+        /// `peernet2id_alloc()` does not look at the peer's count.
+        NoPeerCount = "no_peer_count",
+        /// `net_assign_generic()` takes an array for large enough that ends before the slot.
+        SlotBehindArray = "slot_behind_array",
         /// `cleanup_net()` does not wait for a grace period.
         NoGracePeriod = "no_grace_period",
     }

@@ -109,6 +109,9 @@ impl NetNs {
         let s = net_namespace::StaticsPtr::at(statics);
         s.init(&k);
         let init_net = NetPtr::at(k.bus.alloc_static(NetPtr::layout(), "init_net")?);
+        if changes.has(Patch::InitNetCount) {
+            k.bus.poke(init_net.count().addr(), 1);
+        }
         let init_user_ns = NetNs::init_user_ns_static(&k, config.max_net_namespaces)?;
         let init_task = NetNs::init_task_static(&k, init_net, init_user_ns)?;
         let init_pid = NetNs::init_pid_static(&k, init_task)?;

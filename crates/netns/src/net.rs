@@ -2,8 +2,8 @@
 //! `struct net` and `struct net_generic`; include/net/net_namespace.h, include/net/netns/generic.h
 
 use kernel::{
-    Addr, Atomic, Field, Idr, ListHead, Once, Plain, Pointer, Racy, RcuHead, RcuPointer, SpinLock, Value,
-    object,
+    Addr, Atomic, Field, Idr, ListHead, LlistNode, Once, Plain, Pointer, Racy, RcuHead, RcuPointer, SpinLock,
+    Value, object,
 };
 
 use crate::{ucount::UcountsPtr, user_namespace::UserNsPtr};
@@ -39,6 +39,8 @@ object! {
         pub dev_base_seq: Plain<u32>,
         /// The private data of pernet operations, by id.
         pub r#gen: RcuPointer<GenericPtr>,
+        /// Links of the list of those that the next pass frees: `Patch::DeferNetFree`.
+        pub defer_free_list: LlistNode,
     }
 }
 

@@ -186,6 +186,9 @@ impl NetNs {
                 .collect()
         };
         let (mut is_shared, mut has_skb2, mut failure) = (false, false, false);
+        // NETLINK_CB(skb).nsid_is_set of the message, which clones inherit, and of what is about to be delivered.
+        let (mut of_skb, mut of_skb2) = (false, false);
+        let mut is_skb = false;
         for (id, sk_net, all_nsid, cap) in sockets {
             let is_local = self.net_eq(sk_net, net);
             if !is_local && (!all_nsid || !self.peernet_has_id(sk_net, net).await || !cap) {
@@ -194,21 +197,24 @@ impl NetNs {
             // One socket gets the message itself, the others clones. If a clone fails, all that follow miss it.
             if !failure && !has_skb2 {
                 failure = is_shared && self.k.should_fail("skb_clone", Gfp::Atomic).await;
-                (is_shared, has_skb2) = (true, !failure);
+                is_skb = !is_shared;
+                (is_shared, has_skb2, of_skb2) = (true, !failure, of_skb);
             }
             if failure {
                 self.netlink_overrun(id);
                 continue;
             }
             let nsid = self.peernet2id(sk_net, net).await;
-            has_skb2 = !self.netlink_broadcast_deliver(id, nsid, message);
+            of_skb2 &= !self.changes.has(Patch::ClearNsidIsSet);
+            // v4.11 tells listeners to all namespaces even that there is no id.
+            of_skb2 |= nsid >= 0 || !self.changes.has(Patch::SendKnownNsid);
+            of_skb = if is_skb { of_skb2 } else { of_skb };
+            has_skb2 = !self.netlink_broadcast_deliver(id, nsid, of_skb2, message);
         }
     }
 
     /// Whether the socket has room for the message, and takes it.
-    fn netlink_broadcast_deliver(&self, id: i64, nsid: i32, message: &[u8]) -> bool {
-        // v4.11 tells listeners to all namespaces even that there is no id.
-        let nsid_is_set = nsid >= 0 || !self.changes.has(Patch::SendKnownNsid);
+    fn netlink_broadcast_deliver(&self, id: i64, nsid: i32, nsid_is_set: bool, message: &[u8]) -> bool {
         let data = message.to_vec();
         let taken = self.with_socket(id, |socket| {
             let has_room = !socket.congested && socket.received.len() < socket.options.room;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use kernel::{Addr, Bus, Kernel, Pointer, SpinLock, object};
+use kernel::{Addr, Bus, Gfp, Kernel, Pointer, SpinLock, object};
 use machine_sim::{Config, First, Outcome, Schedule, Seeded, Sim};
 use netns::{CLONE_NEWNET, Changes, Credentials, Methods, NetNs, NetPtr, Open};
 
@@ -57,11 +57,11 @@ fn left(sim: &Sim, kinds: &[&str]) -> Vec<usize> {
 async fn broadcast_beside_close(bus: Rc<Bus>) {
     let ns = boot(&bus, true).await;
     let (listens, peer) = (new_net(&ns).await, new_net(&ns).await);
-    ns.peernet2id_alloc(listens, ns.init_net).await;
+    ns.peernet2id_alloc(listens, ns.init_net, Gfp::Kernel).await;
     ns.listen(1, listens, true, true, 10).await;
     ns.put_net(listens).await;
     spawn(&ns, "multicast", |ns| async move {
-        ns.peernet2id_alloc(ns.init_net, peer).await;
+        ns.peernet2id_alloc(ns.init_net, peer, Gfp::Kernel).await;
     });
     spawn(&ns, "close", |ns| async move {
         ns.unlisten(1).await;
@@ -92,7 +92,7 @@ fn two_sockets_wait_for_one_broadcast() {
             });
         }
         spawn(&ns, "multicast", |ns| async move {
-            ns.peernet2id_alloc(ns.init_net, peer).await;
+            ns.peernet2id_alloc(ns.init_net, peer, Gfp::Kernel).await;
         });
         spawn(&ns, "open", |ns| async move { ns.listen(3, ns.init_net, false, true, 10).await });
     });
@@ -187,7 +187,7 @@ fn an_overrun_is_told_once() {
         ns.listen(1, ns.init_net, false, true, 1).await;
         for _ in 0..2 {
             let net = new_net(&ns).await;
-            ns.peernet2id_alloc(ns.init_net, net).await;
+            ns.peernet2id_alloc(ns.init_net, net, kernel::Gfp::Kernel).await;
         }
         let take_error = || {
             let mut listeners = ns.netlink.listeners.borrow_mut();
@@ -196,7 +196,7 @@ fn an_overrun_is_told_once() {
         };
         assert_eq!(take_error(), (1, -105));
         let net = new_net(&ns).await;
-        ns.peernet2id_alloc(ns.init_net, net).await;
+        ns.peernet2id_alloc(ns.init_net, net, kernel::Gfp::Kernel).await;
         assert_eq!(take_error(), (1, 0));
     });
     assert_eq!((outcome, sim.findings().len()), (Outcome::Done, 0));
@@ -213,7 +213,7 @@ fn a_failed_clone_overruns_the_rest() {
         }
         ns.k.faults.borrow_mut().arm(Some("skb_clone"), 1, Some(1));
         let net = new_net(&ns).await;
-        ns.peernet2id_alloc(ns.init_net, net).await;
+        ns.peernet2id_alloc(ns.init_net, net, kernel::Gfp::Kernel).await;
         let listeners = ns.netlink.listeners.borrow();
         let got: Vec<_> = listeners.iter().map(|sk| (sk.received.len(), sk.sk_err)).collect();
         assert_eq!(got, [(0, -105), (0, -105), (1, 0)], "the newest comes first");

@@ -18,7 +18,7 @@ async fn boot(bus: Rc<Bus>, patches: Changes) -> Rc<NetNs> {
 async fn lookup_races_with_put(bus: Rc<Bus>, patches: Changes) {
     let ns = boot(bus, patches).await;
     let dying = ns.copy_net_ns(CLONE_NEWNET, ns.init_user_ns, ns.init_net).await.expect("a namespace");
-    let id = ns.peernet2id_alloc(ns.init_net, dying).await;
+    let id = ns.peernet2id_alloc(ns.init_net, dying, kernel::Gfp::Kernel).await;
     let put = ns.clone();
     ns.k.spawn("put", None, async move { put.put_net(dying).await });
     let lookup = ns.clone();

@@ -33,7 +33,7 @@ async fn with_ids(ns: &NetNs, ids: i32) -> NetPtr {
     let net = ns.copy_net_ns(CLONE_NEWNET, ns.init_user_ns, ns.init_net).await.expect("a namespace");
     for id in 0..ids {
         let peer = ns.copy_net_ns(CLONE_NEWNET, ns.init_user_ns, ns.init_net).await.expect("a namespace");
-        assert_eq!(ns.peernet2id_alloc(net, peer).await, id);
+        assert_eq!(ns.peernet2id_alloc(net, peer, kernel::Gfp::Kernel).await, id);
     }
     net
 }
@@ -158,7 +158,7 @@ fn who_reads_everything_hears_again() {
         for (round, reads) in [(0, true), (1, false)] {
             for _ in 0..2 {
                 let peer = with_ids(&ns, 0).await;
-                ns.peernet2id_alloc(ns.init_net, peer).await;
+                ns.peernet2id_alloc(ns.init_net, peer, kernel::Gfp::Kernel).await;
             }
             assert_eq!(ns.netlink_recvmsg(1, 100).await, Err(kernel::ENOBUFS), "round {round}");
             if reads {

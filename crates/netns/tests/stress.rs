@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use kernel::{Bus, Kernel};
+use kernel::{Bus, Gfp, Kernel};
 use machine_sim::{Config, Outcome, Preempt, Seeded, Sim};
 use netns::{CLONE_NEWNET, Changes, Methods, NetNs, Patch, Request};
 
@@ -22,8 +22,8 @@ async fn churn(bus: Rc<Bus>) {
         ns.k.spawn("churn", None, async move {
             let ns = &task;
             let Ok(net) = ns.copy_net_ns(CLONE_NEWNET, ns.init_user_ns, ns.init_net).await else { return };
-            let id = ns.peernet2id_alloc(ns.init_net, net).await;
-            ns.peernet2id_alloc(net, ns.init_net).await;
+            let id = ns.peernet2id_alloc(ns.init_net, net, Gfp::Kernel).await;
+            ns.peernet2id_alloc(net, ns.init_net, Gfp::Kernel).await;
             if let Some(peer) = ns.get_net_ns_by_id(ns.init_net, id).await {
                 ns.put_net(peer).await;
             }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Paint, lines::Line, paint::Kind};
+use crate::{Paint, lines::Line, paint::Kind, words::stamp};
 
 /// More columns than these are too narrow to read.
 const MAX_COLUMNS: usize = 4;
@@ -147,9 +147,7 @@ impl Columns {
     /// Adds a line, with its time as the kernel's log has it: `[seconds.microseconds]`.
     fn push(&self, text: &mut String, time: Option<u64>, row: &str) {
         if self.has_times {
-            let margin = time.map_or_else(String::new, |time| {
-                format!("[{:5}.{:06}]", time / 1_000_000_000, time / 1000 % 1_000_000)
-            });
+            let margin = time.map_or_else(String::new, stamp);
             text.push_str(&self.paint.text(Kind::Frame, &format!("{margin:15}")));
         }
         text.push_str(row);

@@ -2,16 +2,24 @@
 //! Findings in the shape in which the kernel's own tools report them. The first line of each is the line that people
 //! search a log for.
 
+mod explain;
 mod kasan;
 mod kcsan;
 mod lockdep;
 mod oops;
 mod tasks;
+mod title;
 
 use std::fmt::Write as _;
 
 use machine::{Access, Bug, Finding, Loc};
 
+use self::title::timed_title;
+pub(crate) use self::title::{function, function_of_finding};
+pub use self::{
+    explain::{EXPLANATIONS, explain},
+    title::title,
+};
 use crate::{Scene, words::Words};
 
 /// The line above and below what KASAN and KCSAN report.
@@ -61,145 +69,18 @@ pub fn is_of_same_object(earlier: &Finding, finding: &Finding) -> bool {
 /// The same in one line, for [those](is_of_same_object) that need no more.
 pub fn line(scene: &Scene<'_>, finding: &Finding) -> String {
     let by = finding.by;
-    format!("{finding}, by task {}/{}, step {}", scene.bus.name(by.task), scene.pid(by.id), by.step)
+    let title = timed_title(scene, finding);
+    format!("{title}, by task {}/{}, step {}", scene.bus.name(by.task), scene.pid(by.id), by.step)
 }
-
-/// What `sim explain` says of a finding's code.
-pub fn explain(code: &str) -> Option<&'static str> {
-    EXPLANATIONS.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
-}
-
-/// The codes of all findings, with an explanation of each.
-pub const EXPLANATIONS: &[(&str, &str)] = &[
-    (
-        "kasan-use-after-free",
-        "KASAN: memory is read or written after it was freed. The report names who allocated the object and who \
-         freed it. Freed memory is kept in quarantine, so that the access meets the freed object and not its \
-         successor; the run goes on with what is still there, as in a kernel that does not panic on a report.",
-    ),
-    ("kasan-double-free", "KASAN: an object is freed that is free already. The second free changes nothing."),
-    (
-        "kasan-invalid-free",
-        "KASAN: something is freed that no allocation returned: a pointer into the middle of an object, static data, \
-         or a pointer to nowhere.",
-    ),
-    (
-        "kasan-out-of-bounds",
-        "KASAN: memory behind the end of an object is read or written. What lies in the slack of the object's size \
-         class keeps a value that is written there; what lies behind that is lost, and reads as 0.",
-    ),
-    (
-        "kcsan-data-race",
-        "KCSAN: two tasks access the same cell, at least one of them writes, at least one of them without a mark \
-         (READ_ONCE(), WRITE_ONCE(), an atomic, an RCU pointer), and no lock, grace period or released value orders \
-         the two. Races are found by vector clocks: the accesses need not come one right after the other.",
-    ),
-    (
-        "kcsan-unordered-free",
-        "KCSAN: an object is freed, and nothing orders an earlier access by another task before that. In this run \
-         the access came first; nothing says that it had to. In another run it is a use after free.",
-    ),
-    (
-        "deadlock",
-        "A task waits for something that nobody can give it any more: a lock whose holder waits too or is dead, a \
-         completion that nobody will signal, a grace period whose reader never leaves. The kernel would report a hung \
-         task after 120 seconds. The report names the holder, where it is known.",
-    ),
-    (
-        "bad-unlock",
-        "A lock is released by a task that does not hold it. Lockdep reports a bad unlock balance.",
-    ),
-    (
-        "sleep-in-atomic",
-        "A function that may sleep is called where sleeping is not allowed: with a spinlock held, in a softirq, or in \
-         an RCU read-side critical section.",
-    ),
-    ("warning", "A WARN_ON() in kernel code: its condition holds. The task goes on."),
-    (
-        "lockdep-circular",
-        "Lockdep: a lock is taken while another is held, and elsewhere the two are taken in the other order, directly \
-         or by way of others: two tasks that do so at once wait for each other for ever. Lockdep speaks of classes, \
-         all locks in one field of one type of objects, and remembers every order that it has seen in a run: nothing \
-         has to have deadlocked. A workqueue counts as a lock that its work items hold, and that who flushes it takes.",
-    ),
-    (
-        "lockdep-recursive",
-        "Lockdep: a lock is taken while another of the same class, or the same one, is held. If it is the same one, \
-         the task waits for itself; if it is another, two tasks may take them in different orders.",
-    ),
-    (
-        "lockdep-inconsistent",
-        "Lockdep: locks of a class are taken in an interrupt, and elsewhere held where such interrupts may arrive. If \
-         one arrives there, on the same CPU, it waits for what it has interrupted. The process lacks `_bh` (for a \
-         softirq) or `_irq` (for a hardware interrupt).",
-    ),
-    (
-        "lockdep-irq-unsafe",
-        "Lockdep: a lock that is taken in interrupts is held while another is taken, directly or by way of more, \
-         which elsewhere is held where interrupts may arrive. An interrupt there waits for the first lock, whose \
-         holder waits for the second, whose holder is interrupted.",
-    ),
-    (
-        "lock-held",
-        "A task ends, returns to user mode or ends a work item, and still holds a lock or is in an RCU read-side \
-         critical section.",
-    ),
-    (
-        "suspicious-rcu",
-        "RCU is not used as it must be: rcu_dereference() by somebody who is no reader, or a wait for readers by \
-         somebody who is one, and so waits for itself.",
-    ),
-    (
-        "list-corruption",
-        "DEBUG_LIST: an entry is added or deleted, and the links around it do not fit: it was added twice, or deleted \
-         twice, or its neighbours were changed without a lock. The list is then changed all the same, as in a kernel \
-         without CONFIG_DEBUG_LIST, so that what follows can be seen.",
-    ),
-    (
-        "refcount",
-        "A reference is taken where the count is 0, so that the object is about to be freed, or is; or one is dropped \
-         where there is none. v4.11 does not watch its counts, which are atomic_t; these reports are what refcount_t \
-         of later kernels says of those that it replaced. The count changes all the same.",
-    ),
-    (
-        "null-dereference",
-        "A NULL pointer, or a small offset from one, is followed. The task is dead; the locks that it holds stay held, \
-         and the others go on, as in the kernel.",
-    ),
-    (
-        "list-poison",
-        "A pointer is followed that list_del() has poisoned: somebody walks to, or deletes again, an entry that is on \
-         no list any more. The task is dead.",
-    ),
-    (
-        "wild-pointer",
-        "A pointer is followed that leads to no object and is neither NULL nor poison. The task is dead.",
-    ),
-    (
-        "type-confusion",
-        "container_of() is applied to a list entry that lies in an object of another type: two lists were mixed up, \
-         or a head was taken for an entry. C would go on with a pointer to the wrong place; here the task is dead.",
-    ),
-    ("bug-on", "A BUG() or BUG_ON() in kernel code: its condition holds. The task is dead."),
-    ("panic", "panic() was called: nothing runs any more."),
-    (
-        "endless-loop",
-        "A task goes round without end, and without anything that another CPU could change: a soft lockup.",
-    ),
-    (
-        "out-of-memory",
-        "The limit of simulated memory is reached. It is a limit of the simulation, and says nothing about the kernel.",
-    ),
-];
 
 impl Report<'_> {
     fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
-    /// The line that people search a log for.
+    /// The line that people search a log for, and when it would stand there.
     fn title(&mut self) {
-        let title = self.finding.to_string();
+        let title = timed_title(self.scene, self.finding);
         self.line(&title);
     }
     /// `lookup/101`
@@ -224,7 +105,7 @@ impl Report<'_> {
         let mut frames = Vec::new();
         let mut step = self.scene.step();
         if stack.is_empty() {
-            frames.push(self.at(by.function, by.loc));
+            frames.push(self.at(&function_of_finding(self.scene, self.finding), by.loc));
         }
         if self.scene.callers >= stack.len() {
             // It has called none of these.
@@ -262,6 +143,10 @@ impl Report<'_> {
         // Writing to a string cannot fail.
         let _ = write!(text, "{what} by task {}, step {}:", self.task(access), access.step);
         self.line(&text);
-        self.line(&self.at(access.function, access.loc));
+        self.access_at(access);
+    }
+    /// ` put_net  crates/netns/src/refs.rs:17`
+    fn access_at(&mut self, access: &Access) {
+        self.line(&self.at(&function(self.scene, access), access.loc));
     }
 }

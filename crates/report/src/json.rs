@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     Scene,
+    finding::{function, function_of_finding, title},
     words::{Words, plain_name},
 };
 
@@ -26,8 +27,7 @@ pub struct Outcome<'a> {
     pub outcome: &'a str,
     /// How many operations it had.
     pub steps: u64,
-    /// How much virtual time it took, in nanoseconds, if it had a clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How much virtual time it took, in nanoseconds, null without a clock.
     pub time: Option<u64>,
     /// Its trace hash.
     pub hash: String,
@@ -50,6 +50,25 @@ pub struct Outcome<'a> {
     pub end_state: Vec<&'a str>,
 }
 
+/// What is wrong with a file or an argument, as [`error`] writes it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Message<'a> {
+    /// The code of an error in a scenario: `S006`.
+    pub code: Option<&'a str>,
+    /// What is wrong.
+    pub message: &'a str,
+    /// Where, if it is about a place in a file.
+    pub file: Option<&'a str>,
+    /// The line there, from 1.
+    pub line: Option<usize>,
+    /// The column, from 1, in characters.
+    pub column: Option<usize>,
+    /// What to do about it.
+    pub help: Option<&'a str>,
+    /// What people read instead.
+    pub rendered: &'a str,
+}
+
 #[derive(Serialize)]
 struct Line<T> {
     reason: &'static str,
@@ -64,6 +83,7 @@ struct Found<'a> {
     run: &'a str,
     code: &'static str,
     title: String,
+    time: Option<u64>,
     cpu: u32,
     by: Who,
     scenario: Option<Step<'a>>,
@@ -103,7 +123,7 @@ struct Object<'a> {
 struct Who {
     task: String,
     pid: i32,
-    function: &'static str,
+    function: String,
     #[serde(flatten)]
     place: Option<Place>,
     step: u64,
@@ -137,6 +157,16 @@ pub fn result(outcome: &Outcome<'_>) -> String {
     line("result", outcome)
 }
 
+/// The line of an error.
+pub fn error(message: &Message<'_>) -> String {
+    line("error", message)
+}
+
+/// The line of what is no error, and worth knowing.
+pub fn note(message: &Message<'_>) -> String {
+    line("note", message)
+}
+
 /// The line of a finding in the run `run`.
 pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
     let Scene { bus, cpu, file, .. } = *scene;
@@ -147,7 +177,7 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
     let who = |access: &Access| Who {
         task: bus.name(access.task),
         pid: scene.pid(access.id),
-        function: access.function,
+        function: function(scene, access),
         place: place(access.loc),
         step: access.step,
     };
@@ -156,9 +186,10 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
         file,
         run,
         code: finding.code(),
-        title: finding.to_string(),
+        title: title(scene, finding),
+        time: scene.time,
         cpu,
-        by: who(&finding.by),
+        by: Who { function: function_of_finding(scene, finding), ..who(&finding.by) },
         scenario: scene.step.map(|(path, line)| Step { path, line }),
         object: None,
         access: None,

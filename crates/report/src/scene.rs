@@ -10,6 +10,10 @@ pub struct Scene<'a> {
     pub bus: &'a Bus,
     /// The CPU that the task was on.
     pub cpu: u32,
+    /// Whether the task handled a hardware interrupt.
+    pub in_hardirq: bool,
+    /// When, in virtual nanoseconds; none without a clock.
+    pub time: Option<u64>,
     /// The pids of all tasks, by their numbers.
     pub pids: &'a [i32],
     /// The file of the scenario.

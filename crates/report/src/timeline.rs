@@ -135,8 +135,8 @@ impl Driver for Timeline {
         if self.names.len() < choice.names.len() {
             self.names.extend_from_slice(&choice.names[self.names.len()..]);
         }
-        // The task that ran last has just announced its operation. If it could be performed, the task would be ready.
-        if let Some(task) = choice.running.filter(|task| !choice.ready.contains(*task))
+        // The task that ran last has just announced its operation. If that is possible, the task does not wait.
+        if let Some(task) = choice.running.filter(|task| !choice.possible.contains(*task))
             && let Some(Some(announced)) = choice.announced.get(task.index())
             && matches!(announced.op, Op::Lock(..) | Op::Wait(_) | Op::GraceEnd)
             && self.waiting != Some(task)

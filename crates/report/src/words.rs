@@ -116,6 +116,7 @@ pub(crate) fn lock_names(locking: Locking) -> (&'static str, &'static str) {
         Locking::Spin => ("spin_lock", "spin_unlock"),
         Locking::SpinBh => ("spin_lock_bh", "spin_unlock_bh"),
         Locking::SpinIrq => ("spin_lock_irq", "spin_unlock_irq"),
+        Locking::SpinIrqSave => ("spin_lock_irqsave", "spin_unlock_irqrestore"),
         Locking::Mutex => ("mutex_lock", "mutex_unlock"),
         Locking::MutexKillable => ("mutex_lock_killable", "mutex_unlock"),
     }
@@ -128,4 +129,9 @@ pub(crate) fn duration(ns: u64) -> String {
         Some((unit, name)) => format!("{} {name}", ns / unit),
         None => format!("{ns} ns"),
     }
+}
+
+/// A time as the kernel's log has it: `[seconds.microseconds]`.
+pub(crate) fn stamp(ns: u64) -> String {
+    format!("[{:5}.{:06}]", ns / 1_000_000_000, ns / 1000 % 1_000_000)
 }

@@ -33,4 +33,7 @@ impl<D: Driver> Driver for AfterSetup<D> {
     fn stuck(&mut self, task: TaskId, op: Op) {
         self.inner.stuck(task, op);
     }
+    fn goes_on(&mut self) -> bool {
+        self.inner.goes_on()
+    }
 }

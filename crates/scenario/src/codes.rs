@@ -119,8 +119,9 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "S039",
         "A schedule is a list of `TASK`, `TASK*STEPS` and `TASK until FUNCTION#NTH`, separated by commas, of \
-              tasks of the scenario or of the kernel: `main`, `kworker/netns`, `kworker/R-netns`, `rcuc/CPU`, \
-              `rcu_preempt` or `rcu_sched`.",
+              tasks of the scenario or of the kernel: `main`, `kworker/netns`, `kworker/R-netns` (its rescuer), \
+              `rcuc/CPU` for each CPU of the machine, and with `\"rcu\": \"per_cpu\"` `rcu_preempt`, without \
+              CONFIG_PREEMPT `rcu_sched`.",
     ),
     (
         "S040",
@@ -156,8 +157,8 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "S050",
         "A setting has no effect, or leaves no time for anything else: `costs`, `max_time` and `after` need a clock \
-              (`\"clock\": \"timed\"`), `hz` a clock or `\"rcu\": \"per_cpu\"`, and a timer interrupt must \
-              take less time \
-              than there is between two of them.",
+              (`\"clock\": \"timed\"`), `hz` a clock or `\"rcu\": \"per_cpu\"`; a timer interrupt must \
+              take less time than there is between two of them; `max_time` is more than 0, and tasks begin \
+              before it, the last copy of a task too, which begins after as many times `after` as there are copies.",
     ),
 ];

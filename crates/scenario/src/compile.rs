@@ -16,7 +16,7 @@ use crate::{
     check::{Checker, Kind, Scope},
     diagnostic::Diagnostic,
     format::{ClockText, CostsText, FaultText, MachineText, Preempt, Rcu, SlabText, Text},
-    scenario::{Fault, MachineConfig, Scenario, UserNs},
+    scenario::{Bug, Fault, MachineConfig, Scenario, UserNs},
     source::{Seg, Source},
     time::{MAX_TIME, Time},
     values::Check,
@@ -36,12 +36,13 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
     let pernet = pernet::pernet(&mut cx, &mut text, &modules);
     let tasks = tasks::tasks(&mut cx, tasks, &machine);
     let faults = faults(&mut cx, &mut text);
-    let runs = runs::runs(&mut cx, &mut text);
+    let runs = runs::runs(&mut cx, &mut text, &machine);
     let (places, mut names) = cx.finish()?;
     Ok(Scenario {
         title: text.title,
         note: text.note,
         machine,
+        bug: text.bug.map(|bug| Bug { cve: bug.cve, fix: bug.fix, year: bug.year.map(|year| year.u32()) }),
         timeline: text.timeline,
         runs,
         boot: text.boot,
@@ -75,6 +76,10 @@ fn check_clock(cx: &mut Checker<'_>, text: &MachineText) {
                 let help = "add `\"clock\": \"timed\"`";
                 cx.within([Seg::Key(key)], |cx| cx.report_key(diagnostic.help(help), "no effect"));
             }
+        }
+        if text.max_time.is_some_and(|time| time.0 == 0) {
+            let diagnostic = Diagnostic::new("S050", "a run of no time does nothing");
+            cx.within([Seg::Key("max_time")], |cx| cx.report(diagnostic, "too short"));
         }
         let tick = text.costs.as_ref().and_then(|costs| costs.tick);
         let period = 1_000_000_000 / text.hz.as_ref().map_or(HZ, |hz| hz.u64());

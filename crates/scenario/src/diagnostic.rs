@@ -149,6 +149,13 @@ fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
     Some(rows[a.len()][b.len()]).filter(|distance| *distance <= limit)
 }
 
+/// The order of names that end in a number: `net[2]` comes before `net[10]`.
+pub(crate) fn natural(name: &str) -> (&str, u64) {
+    let name = name.trim_end_matches(']');
+    let (base, number) = name.split_at(name.trim_end_matches(|c: char| c.is_ascii_digit()).len());
+    (base, number.parse().unwrap_or(0))
+}
+
 /// `a, b or c`, of at most ten names.
 pub(crate) fn list_of<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
@@ -171,6 +178,13 @@ mod tests {
         assert_eq!(similar("Get_net", names), Some("get_net"));
         assert_eq!(similar("x", names), None);
         assert_eq!(similar("unrelated", names), None);
+    }
+
+    #[test]
+    fn names_in_order() {
+        let mut names = ["net[10]", "net[2]", "a-11", "a-9", "net", "7", "99999999999999999999"];
+        names.sort_by_key(|name| natural(name));
+        assert_eq!(names, ["99999999999999999999", "7", "a-9", "a-11", "net", "net[2]", "net[10]"]);
     }
 
     #[test]

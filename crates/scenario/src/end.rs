@@ -10,7 +10,7 @@ use kernel::{Errno, Pointer};
 use netns::{NetPtr, UcountsView};
 use serde::Serialize;
 
-use crate::world::World;
+use crate::{diagnostic::natural, world::World};
 
 /// A network namespace that is not freed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -214,7 +214,8 @@ impl fmt::Display for EndState {
             writeln!(f, "a list is damaged")?;
         }
         let pending = if self.cleanup_pending { "pending" } else { "not pending" };
-        writeln!(f, "cleanup {pending}; {} RCU callbacks", self.callbacks)?;
+        let s = if self.callbacks == 1 { "" } else { "s" };
+        writeln!(f, "cleanup {pending}; {} RCU callback{s}", self.callbacks)?;
         for ucount in &self.ucounts {
             let UcountState { user_ns, uid, net_namespaces } = ucount;
             writeln!(f, "ucounts {user_ns}/{uid}: {net_namespaces}")?;
@@ -237,7 +238,9 @@ impl fmt::Display for EndState {
             }
             writeln!(f)?;
         }
-        for (name, value) in &self.bindings {
+        let mut bindings: Vec<_> = self.bindings.iter().collect();
+        bindings.sort_by_key(|(name, _)| natural(name));
+        for (name, value) in bindings {
             writeln!(f, "{name} = {value}")?;
         }
         for (what, fired) in &self.faults {

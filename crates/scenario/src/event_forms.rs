@@ -70,6 +70,10 @@ const OBJECTS: &[&str] = &[
     "wq_barrier",
 ];
 
+/// What the kernel's static objects are called.
+const STATIC_OBJECTS: &[&str] =
+    &["init_net", "init_nsproxy", "init_pid", "init_task", "init_user_ns", "init_uts_ns", "net_ns_ops"];
+
 /// What messages are called before their ids.
 const MESSAGES: &[&str] = &["NEWNSID", "DELNSID", "GETNSID"];
 
@@ -118,7 +122,8 @@ fn wrong_argument(cx: &Checker<'_>, form: &str, arguments: &str, is_whole: bool)
         };
         let is_beginning = !is_whole
             && match placeholder {
-                "NET" | "OBJECT" => OBJECTS.contains(&argument),
+                "NET" => argument == "net",
+                "OBJECT" => is_beginning_of_object(argument),
                 "MESSAGE" => MESSAGES.contains(&argument),
                 _ => false,
             };
@@ -178,19 +183,42 @@ fn wrong_word(cx: &Checker<'_>, placeholder: &str, word: &str) -> Option<Wrong> 
             let is_good = MESSAGES.contains(&kind) && id.parse::<i32>().is_ok();
             if is_good { None } else { none("message", &["NEWNSID 0", "DELNSID 0"]) }
         }
-        // A name, or a type and a number.
-        "NET" | "OBJECT" => match word.rsplit_once(' ') {
-            Some((kind, number)) if OBJECTS.contains(&kind) && number.parse::<u32>().is_ok() => None,
-            Some((kind, _)) => {
-                let meant = similar(kind, OBJECTS.iter().copied());
-                let help = meant.map(|meant| format!("did you mean `{meant}`?"));
-                Some(Wrong { message: format!("`{}` is no object", word.escape_debug()), help })
-            }
-            None if word.is_empty() || OBJECTS.contains(&word) => none("object", &[]),
-            None => None,
-        },
+        "NET" | "OBJECT" if word.is_empty() => none("object", &[]),
+        "NET" => wrong_object(word, "namespace", &["net"], &["init_net".to_owned()]),
+        "OBJECT" => {
+            let declared =
+                [Kind::Ops, Kind::Module, Kind::Completion, Kind::Barrier].map(|kind| cx.names_of(kind));
+            let known: Vec<String> = declared
+                .into_iter()
+                .flatten()
+                .chain(STATIC_OBJECTS.iter().copied().map(str::to_owned))
+                .collect();
+            wrong_object(word, "object", OBJECTS, &known)
+        }
         _ => None,
     }
+}
+
+/// An object is called by a type and a number, or by a name of its own.
+fn wrong_object(word: &str, what: &str, types: &[&str], names: &[String]) -> Option<Wrong> {
+    let (kind, number) = word.rsplit_once(' ').unwrap_or((word, ""));
+    let is_number = number.parse::<u32>().is_ok();
+    if is_number && types.contains(&kind) || names.iter().any(|name| name == word) {
+        return None;
+    }
+    let known = types.iter().copied().filter(|_| is_number).chain(names.iter().map(String::as_str));
+    let help = match similar(if is_number { kind } else { word }, known) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "objects are called by type and number, in order of allocation: `net 1`".to_owned(),
+    };
+    Some(Wrong { message: format!("`{}` is no {what}", word.escape_debug()), help: Some(help) })
+}
+
+/// Whether an object's name may begin so: with its type, or the first words of that.
+fn is_beginning_of_object(text: &str) -> bool {
+    OBJECTS
+        .iter()
+        .any(|known| known.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
 }
 
 #[cfg(test)]
@@ -222,6 +250,9 @@ mod tests {
             "work_start",
             "alloc nsfs inode 1",
             "free net_generic 2",
+            "free p",
+            "free task 100",
+            "free init_net",
             "alloc_failed any",
             "free_user_ns init_user_ns",
             "enter put_net",
@@ -238,11 +269,15 @@ mod tests {
             ("notfy net 1 NEWNSID 0", "there is no event `notfy`", "did you mean `notify`?"),
             ("init q net 1", "there are no scripted operations `q`", "did you mean `p`?"),
             ("init p", "a word is missing that stands for NET", "`init OPS NET`"),
-            ("init p nett 1", "`nett 1` is no object", "did you mean `net`?"),
+            ("init p nett 1", "`nett 1` is no namespace", "did you mean `net`?"),
+            ("init p foo", "`foo` is no namespace", "in order of allocation"),
+            ("notify a NEWNSID 0", "`a` is no namespace", "in order of allocation"),
+            ("free foo", "`foo` is no object", "in order of allocation"),
+            ("free inet_net", "`inet_net` is no object", "did you mean `init_net`?"),
             ("notify net 1 NEWNSD 0", "there is no message `NEWNSD 0`", "did you mean `NEWNSID 0`?"),
             ("notify net 1", "a word is missing that stands for MESSAGE", "NET MESSAGE"),
             ("work_start now", "`now` is too much", "`work_start`"),
-            ("alloc net", "there is no object `net`", "`alloc OBJECT`"),
+            ("alloc net", "`net` is no object", "`net 1`"),
             ("alloc_failed nett", "there is no allocation kind `nett`", "did you mean `net`?"),
             ("enter put_nett", "there is no kernel function `put_nett`", "did you mean `put_net`?"),
             ("deliver", "a word is missing that stands for SOCKET", "`deliver SOCKET`"),
@@ -267,6 +302,8 @@ mod tests {
             "notify init_net DELNSID 3",
             "alloc net",
             "alloc nsfs inode",
+            "alloc nsfs",
+            "free p",
             "queue_work",
         ] {
             assert_eq!(complaint_about(text, false), None, "{text}");
@@ -275,6 +312,10 @@ mod tests {
             "initt",
             "exit q",
             "notify nett 1",
+            "init p foo",
+            "notify foo",
+            "free foo",
+            "alloc ne",
             "notify net 1 NEWNSD 0",
             "queue_work maybe",
             "enter put_nett",

@@ -187,7 +187,7 @@ impl World {
             }
             Action::Peernet2idAlloc(s) => {
                 let (net, peer) = (need!(self, self.net(&s.net, me)), need!(self, self.net(&s.peer, me)));
-                let got = Value::Number(i64::from(ns.peernet2id_alloc(net, peer).await));
+                let got = Value::Number(i64::from(ns.peernet2id_alloc(net, peer, s.gfp.flags()).await));
                 self.gave(step, s.r#as.as_ref(), &s.expect.value, got, me);
             }
             Action::Peernet2id(s) => {

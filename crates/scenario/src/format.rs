@@ -45,6 +45,8 @@ object! {
         note: String,
         /// One line, for lists.
         title: String,
+        /// If it shows a real bug: which one.
+        bug: Option<BugText>,
         /// The machine.
         machine: Option<MachineText>,
         /// Which part of a run is the story; `all` if absent.
@@ -90,6 +92,18 @@ object! {
 
 pub(crate) fn yes() -> bool {
     true
+}
+
+object! {
+    /// A real bug, and its fix.
+    "bug" => BugText {
+        /// Its number in the CVE list: `CVE-2017-15129`.
+        cve: Option<String>,
+        /// The commit of the upstream fix, or its title. Absent if none is known.
+        fix: Option<String>,
+        /// The year of the fix.
+        year: Option<Number<2002, 2100>>,
+    }
 }
 
 /// Which part of a run is the story.

@@ -57,7 +57,7 @@ pub use netns::SUBSYSTEMS;
 pub use place::{InStep, StepWatch, is_of_simulator};
 pub use program::{Started, start};
 pub use read::read;
-pub use scenario::{Driver, MachineConfig, Outcome, Run, Scenario, Sweep, Variant, cells_of};
+pub use scenario::{Bug, Driver, MachineConfig, Outcome, Run, Scenario, Sweep, Variant, cells_of};
 pub use schema::schema;
 pub use source::{MAX_BYTES, Source};
 pub use step::STEPS;

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use kernel::{Gfp, Plain, Pointer, RcuFunc, RcuHead, function, object};
+use kernel::{Plain, Pointer, RcuFunc, RcuHead, function, object};
 use netns::PernetOpsPtr;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     execute::{Me, need},
     step::{Action, Allocate, CallRcu, NetGeneric},
     values::{ObjectRef, OpsRef},
-    words::{Access, GfpText},
+    words::Access,
     world::{Value, World},
 };
 
@@ -48,9 +48,14 @@ impl World {
         let k = self.k();
         match &step.action {
             Action::Allocate(s) => self.allocate(step, s).await,
-            Action::Free(s) => k.kfree(need!(self, self.object(&s.object)).addr()),
+            Action::Free(s) => {
+                let object = need!(self, self.object(&s.object)).addr();
+                let _f = k.enter(function!("free_object"), object.to_value());
+                k.kfree(object);
+            }
             Action::KfreeRcu(s) => {
                 let object = need!(self, self.object(&s.object));
+                let _f = k.enter(function!("kfree_rcu"), object.addr().to_value());
                 k.kfree_rcu(object.addr(), object.rcu()).await;
             }
             Action::Read(s) => {
@@ -68,8 +73,9 @@ impl World {
     }
 
     async fn allocate(&self, step: &Step, s: &Allocate) {
-        let gfp = if s.gfp == GfpText::Atomic { Gfp::Atomic } else { Gfp::Kernel };
+        let gfp = s.gfp.flags();
         let bytes = s.bytes.map_or(DEFAULT_BYTES, |bytes| bytes.usize());
+        let _f = self.k().enter(function!("allocate_object"), 0);
         let got = self.k().kzalloc_layout(ObjectPtr::layout(), bytes, "object", gfp).await;
         self.set(s.r#as.name.slot, got.map_or(Value::Null, Value::Object));
         self.gives(step, &s.expect, got.map_or(Value::Null, |_| Value::Bool(true)));

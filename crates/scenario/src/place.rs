@@ -2,7 +2,7 @@
 //! Where tasks are in the scenario, and what their numbers are: for reports, which should not speak of the simulator.
 
 use kernel::TaskId;
-use machine::{Effect, Event, Loc, STEP, What};
+use machine::{ContextKind, Effect, Event, Loc, STEP, What};
 
 use crate::{program::FIRST_PID, world::World};
 
@@ -87,14 +87,22 @@ pub fn is_of_simulator(loc: Loc) -> bool {
 }
 
 impl World {
+    /// Which of the scenario's tasks it is.
+    fn index_of(&self, task: TaskId) -> Option<usize> {
+        self.tasks.borrow().iter().position(|known| *known == Some(task))
+    }
+    /// Whether it is the handler of a hardware interrupt.
+    pub fn is_hardirq(&self, task: TaskId) -> bool {
+        let task = self.index_of(task).and_then(|index| self.scenario.tasks.get(index));
+        task.is_some_and(|task| task.context == ContextKind::Hardirq)
+    }
     /// The pid of a running context that is called `name`: 1 for the first, that of its process for a task of the
     /// scenario, and a number of its own for a thread of the kernel.
     pub fn pid_of(&self, task: TaskId, name: &str) -> i32 {
         if task.index() == 0 {
             return 1;
         }
-        let index = self.tasks.borrow().iter().position(|known| *known == Some(task));
-        if let Some(index) = index {
+        if let Some(index) = self.index_of(task) {
             return FIRST_PID + i32::try_from(index).unwrap_or_default();
         }
         let cpu = name.strip_prefix("rcuc/").and_then(|cpu| cpu.parse::<i32>().ok());

@@ -64,7 +64,7 @@ impl World {
         }
         if scenario.machine.rcu == Rcu::PerCpu {
             let flavour = if scenario.machine.preempt == Preempt::Full { "rcu_preempt" } else { "rcu_sched" };
-            self.k().rcu_spawn_gp_kthread(flavour, scenario.machine.hz);
+            self.k().rcu_spawn_gp_kthread(flavour, scenario.machine.hz, scenario.machine.cpus);
         }
         if scenario.boot {
             self.ns.net_ns_init().await;

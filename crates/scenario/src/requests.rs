@@ -179,8 +179,10 @@ impl World {
     pub(crate) fn received_by(&self, socket: i64) -> Option<(Vec<String>, i32)> {
         let listeners = self.ns.netlink.listeners.borrow();
         let listener = listeners.iter().find(|listener| listener.id == socket)?;
+        // netlink_cmsg_listen_all_nsid()
+        let is_told = |datagram: &Datagram| listener.options.all_nsid && datagram.nsid_is_set;
         let text = |datagram: &Datagram| match datagram.nsid {
-            nsid @ 0.. => format!("{} from {nsid}", message_text(&datagram.data)),
+            nsid if is_told(datagram) => format!("{} from {nsid}", message_text(&datagram.data)),
             _ => message_text(&datagram.data),
         };
         Some((listener.received.iter().map(text).collect(), listener.sk_err))

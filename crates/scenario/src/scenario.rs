@@ -73,6 +73,17 @@ pub fn cells_of(mib: u32) -> usize {
     (mib as usize).saturating_mul((1 << 20) / 8)
 }
 
+/// A real bug that a scenario shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bug {
+    /// Its number in the CVE list.
+    pub cve: Option<String>,
+    /// The commit of the upstream fix, or its title; none if none is known.
+    pub fix: Option<String>,
+    /// The year of the fix.
+    pub year: Option<u32>,
+}
+
 /// Who decides in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Driver {
@@ -145,6 +156,13 @@ pub struct Run {
     pub events: Vec<String>,
     pub(crate) counts: Vec<ExpectedCount>,
     pub(crate) end: ExpectedEnd,
+}
+
+impl Run {
+    /// Whether it lacks a fix that v4.11 has, or is damaged on purpose.
+    pub fn is_damaged(&self) -> bool {
+        self.changes.iter().any(|change| !matches!(change, Change::Patch(_)))
+    }
 }
 
 /// The slots and the names of peers, by id.
@@ -270,6 +288,8 @@ pub struct Scenario {
     pub title: String,
     /// Its story.
     pub note: String,
+    /// The real bug that it shows, if it shows one.
+    pub bug: Option<Bug>,
     /// The machine it runs on.
     pub machine: MachineConfig,
     /// Which part of a run is the story.
@@ -311,7 +331,8 @@ impl Scenario {
             return Some(format!("a schedule has at most {} items", schedule::MAX_ITEMS));
         }
         let tasks: Vec<&str> = self.task_names().collect();
-        let mut complaints = schedule::items(text).filter_map(|item| schedule::complaint(item, &tasks));
+        let mut complaints =
+            schedule::items(text).filter_map(|item| schedule::complaint(item, &tasks, &self.machine));
         complaints.next().map(|(message, help)| match help {
             Some(help) => format!("{message}; {help}"),
             None => message,

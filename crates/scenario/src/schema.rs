@@ -135,12 +135,15 @@ impl JsonSchema for Step {
         let one_of: Vec<Value> = steps.iter().map(|(name, _)| json!({"required": [name]})).collect();
         let mut properties = notes(generator);
         properties.extend(steps.into_iter().map(|(name, schema)| (name.to_owned(), schema.to_value())));
+        let names: Vec<String> = properties.keys().cloned().collect();
+        // Of a name that is none, an editor is to say just that, and not that the first of all steps is missing.
         json_schema!({
             "description": "A step: an object with one key.",
             "type": "object",
             "properties": properties,
             "additionalProperties": false,
-            "oneOf": one_of,
+            "if": {"propertyNames": {"enum": names}},
+            "then": {"oneOf": one_of},
         })
     }
 }

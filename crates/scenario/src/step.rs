@@ -119,6 +119,9 @@ steps! {
         net = "net": NetRef,
         peer = "peer": NetRef,
         r#as = "as": Option<NumberName>,
+        /// Whether announcing a new id may sleep, with the patch `notifyid_gfp`; `kernel` if absent.
+        #[serde(default)]
+        gfp = "gfp": GfpText,
         #[serde(default)]
         expect = "expect": Expect<GivesNumber>,
     }

@@ -39,11 +39,25 @@ impl<'de> Deserialize<'de> for Time {
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
                 let parsed = nanoseconds(text).filter(|n| *n <= MAX_TIME).map(Time);
-                parsed.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+                parsed.ok_or_else(|| match in_seconds(text) {
+                    Some(seconds) => E::invalid_value(Unexpected::Str(text), &seconds.as_str()),
+                    None => E::invalid_value(Unexpected::Str(text), &self),
+                })
             }
         }
         from.deserialize_any(NumberOrText)
     }
+}
+
+/// What to write instead of hours and minutes, which a time has no unit for.
+fn in_seconds(text: &str) -> Option<String> {
+    let minutes = text.strip_suffix("min").or_else(|| text.strip_suffix('m'));
+    let (number, unit) = match minutes {
+        Some(number) => (number, 60),
+        None => (text.strip_suffix('h')?, 3600),
+    };
+    let seconds = number.trim_end().parse::<u64>().ok()?.checked_mul(unit)?;
+    (seconds <= MAX_TIME / 1_000_000_000).then(|| format!("a time in ns, us, ms or s, like \"{seconds}s\","))
 }
 
 /// A number and its unit.
@@ -62,7 +76,7 @@ fn nanoseconds(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::nanoseconds;
+    use super::{in_seconds, nanoseconds};
 
     #[test]
     fn times() {
@@ -70,6 +84,16 @@ mod tests {
         assert_eq!(nanoseconds("7ns"), Some(7));
         for bad in ["", "10", "ms", "1.5s", "10 ms", "-1s", "99999999999999999999s", "99999999999s9"] {
             assert_eq!(nanoseconds(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn hours_and_minutes() {
+        for (text, seconds) in [("1h", "\"3600s\""), ("5m", "\"300s\""), ("2 min", "\"120s\"")] {
+            assert!(in_seconds(text).is_some_and(|text| text.contains(seconds)), "{text}");
+        }
+        for bad in ["2h", "10 ms", "h", "1.5h", "61m"] {
+            assert_eq!(in_seconds(bad), None, "{bad}");
         }
     }
 }

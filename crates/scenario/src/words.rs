@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fields of steps that take words, or bytes.
 
+use kernel::Gfp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -72,6 +73,15 @@ words! {
         Kernel,
         /// `GFP_ATOMIC`
         Atomic,
+    }
+}
+
+impl GfpText {
+    pub(crate) fn flags(self) -> Gfp {
+        match self {
+            GfpText::Kernel => Gfp::Kernel,
+            GfpText::Atomic => Gfp::Atomic,
+        }
     }
 }
 

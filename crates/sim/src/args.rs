@@ -38,6 +38,9 @@ pub(crate) enum Command {
         /// Scenarios, or directories of them.
         #[arg(required = true, value_name = "FILE|DIR")]
         paths: Vec<String>,
+        /// For people, or JSON lines: an object for each error, on stderr.
+        #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
+        message_format: Format,
     },
     /// Writes the beginning of a scenario to a new file.
     New {
@@ -88,6 +91,18 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// What results and messages look like.
+    pub(crate) fn message_format(&self) -> Format {
+        match self {
+            Command::Run(RunArguments { message_format, .. }) | Command::Check { message_format, .. } => {
+                *message_format
+            }
+            _ => Format::Human,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct RunArguments {
     /// Scenarios, or directories of them.
@@ -121,7 +136,7 @@ pub(crate) struct RunArguments {
     /// in any case.
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) max_output: u64,
-    /// For people, or JSON lines: findings, then the result of each run.
+    /// For people, or JSON lines: findings, then the result of each run; errors on stderr.
     #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
     pub(crate) message_format: Format,
     /// Shows everything: timelines of several scenarios, every memory access, the boot.

@@ -2,27 +2,28 @@
 //! `sim check`: what is wrong with scenarios, without running them.
 
 use crate::{
+    args::Format,
     code::{Code, Stop, go_on},
     files,
-    out::Out,
+    out::{Out, count},
 };
 
-pub(crate) fn check(paths: &[String], out: &mut Out) -> Result<Code, Stop> {
+pub(crate) fn check(paths: &[String], format: Format, out: &mut Out) -> Result<Code, Stop> {
     let found = files::find(paths)?;
     let mut worst = Code::Clean;
     let mut bad = 0;
-    let all = found.len();
+    let all = count(found.len() as u64, "scenario");
     for (done, found) in found.iter().enumerate() {
-        go_on(|| format!("after {done} of {all} scenarios, {bad} of them invalid"))?;
+        go_on(|| format!("after {done} of {all}, {bad} of them invalid"))?;
         if let Err(code) = files::load(found, out)? {
             worst = worst.max(code);
             bad += 1;
         }
     }
-    let s = if all == 1 { "" } else { "s" };
     match bad {
-        0 => out.line(&format!("{all} scenario{s}: ok"))?,
-        bad => out.line(&format!("{all} scenario{s}: {bad} invalid"))?,
+        _ if format == Format::Json => {}
+        0 => out.line(&format!("{all}: ok"))?,
+        bad => out.line(&format!("{all}: {bad} invalid"))?,
     }
     Ok(worst)
 }

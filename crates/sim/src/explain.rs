@@ -8,13 +8,14 @@ use crate::{
 };
 
 pub(crate) fn explain(code: &str, out: &mut Out) -> Result<Code, Stop> {
-    let code = &as_known(code);
+    let (given, code) = (code, &as_known(code));
     let text = report::finding::explain(code).or_else(|| scenario::explain(code));
     let Some(text) = text else {
         let known: Vec<&str> = report::finding::EXPLANATIONS.iter().map(|(code, _)| *code).collect();
-        let known = wrap(&format!("Findings: {}.", known.join(", ")), 100);
+        let known = wrap(&format!("findings: {}", known.join(", ")), 100);
+        let last = scenario::CODES.last().map_or("", |(code, _)| code);
         return Err(Stop::usage(format_args!(
-            "there is no code `{code}`\n{known}\nErrors in scenarios: S and three digits."
+            "there is no code `{given}`\n{known}\nerrors in scenarios: S001 to {last}; see `sim list codes`"
         )));
     };
     out.line(&format!("{}\n", out.paint.heading(code)))?;

@@ -90,7 +90,7 @@ pub(crate) fn load(found: &Found, out: &mut Out) -> Result<Result<Loaded, Code>,
     let bytes = match read(path) {
         Ok(bytes) => bytes,
         Err(Stop::Because(code, message)) => {
-            out.message(&format!("error: {message}"))?;
+            out.error(&message)?;
             return Ok(Err(code));
         }
         Err(stop) => return Err(stop),

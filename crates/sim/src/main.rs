@@ -62,10 +62,10 @@ fn completions(shell: Shell, out: &mut Out) -> Result<Code, Stop> {
 }
 
 fn execute(arguments: Arguments) -> Code {
-    let mut out = Out::new(arguments.color);
+    let mut out = Out::new(arguments.color, arguments.command.message_format());
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut out),
-        Command::Check { paths } => check::check(&paths, &mut out),
+        Command::Check { paths, message_format } => check::check(&paths, message_format, &mut out),
         Command::New { name, template } => new::new(&name, template, &mut out),
         Command::List { what, path } => list::list(what, &path, &mut out),
         Command::Schema => out.text(&scenario::schema()).map(|()| Code::Clean),
@@ -79,7 +79,7 @@ fn execute(arguments: Arguments) -> Code {
         Ok(code) => code,
         // Whoever reads has read enough.
         Err(Stop::Unread) => Code::Clean,
-        Err(Stop::Because(code, message)) => match out.message(&format!("error: {message}")) {
+        Err(Stop::Because(code, message)) => match out.error(&message) {
             Err(Stop::Because(io, _)) => code.max(io),
             _ => code,
         },

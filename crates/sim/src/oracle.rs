@@ -111,7 +111,7 @@ fn report(path: &str, line: Line, out: &mut Out, count: &mut Count) -> Result<()
         Verdict::Invalid(why) => {
             count.invalid += 1;
             let of = if id.is_empty() { String::new() } else { format!("{id}: ") };
-            out.message(&format!("error: {path}:{number}: {of}{why}"))
+            out.error(&format!("{path}:{number}: {of}{why}"))
         }
     }
 }

@@ -3,9 +3,20 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use report::Paint;
+use report::{
+    Paint,
+    json::{self, Message},
+};
 
-use crate::{args::When, code::Stop};
+use crate::{
+    args::{Format, When},
+    code::Stop,
+};
+
+/// `1 run`, `2 runs`
+pub(crate) fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
 
 /// The two streams, and whether each is coloured.
 #[derive(Debug)]
@@ -13,6 +24,8 @@ pub(crate) struct Out {
     stdout: BufWriter<StdoutLock<'static>>,
     pub(crate) paint: Paint,
     color_errors: bool,
+    /// What messages look like.
+    format: Format,
     /// How many bytes of details may still be printed.
     left: u64,
     /// How many lines of them were not.
@@ -20,7 +33,7 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    pub(crate) fn new(when: When) -> Self {
+    pub(crate) fn new(when: When, format: Format) -> Self {
         let coloured = |is_terminal: bool| match when {
             When::Always => true,
             When::Never => false,
@@ -30,7 +43,8 @@ impl Out {
         };
         let paint = if coloured(io::stdout().is_terminal()) { Paint::Always } else { Paint::Never };
         let color_errors = coloured(io::stderr().is_terminal());
-        Out { stdout: BufWriter::new(io::stdout().lock()), paint, color_errors, left: u64::MAX, left_out: 0 }
+        let stdout = BufWriter::new(io::stdout().lock());
+        Out { stdout, paint, color_errors, format, left: u64::MAX, left_out: 0 }
     }
     /// A result, with a line end.
     pub(crate) fn line(&mut self, text: &str) -> Result<(), Stop> {
@@ -77,10 +91,38 @@ impl Out {
         error: &scenario::Diagnostic,
         source: &scenario::Source,
     ) -> Result<(), Stop> {
-        self.message(&format!("{}\n", error.render(source, self.color_errors)))
+        if self.format == Format::Human {
+            return self.message(&format!("{}\n", error.render(source, self.color_errors)));
+        }
+        let (line, column) = error.line_and_column(source);
+        self.message(&json::error(&Message {
+            code: Some(error.code),
+            message: &error.message,
+            file: Some(&source.name),
+            line: Some(line),
+            column: Some(column),
+            help: error.help.as_deref(),
+            rendered: &error.render(source, false),
+        }))
     }
-    /// A message of our own.
-    pub(crate) fn message(&mut self, text: &str) -> Result<(), Stop> {
+    /// Why we cannot do what we are asked for.
+    pub(crate) fn error(&mut self, message: &str) -> Result<(), Stop> {
+        self.own("error", message, json::error)
+    }
+    /// What is worth knowing.
+    pub(crate) fn note(&mut self, message: &str) -> Result<(), Stop> {
+        self.own("note", message, json::note)
+    }
+    fn own(&mut self, kind: &str, message: &str, as_json: fn(&Message<'_>) -> String) -> Result<(), Stop> {
+        let rendered = format!("{kind}: {message}");
+        match self.format {
+            Format::Human => self.message(&rendered),
+            Format::Json => {
+                self.message(&as_json(&Message { message, rendered: &rendered, ..Message::default() }))
+            }
+        }
+    }
+    fn message(&mut self, text: &str) -> Result<(), Stop> {
         let flushed = self.flush(); // first, where both streams are the same
         let _ = writeln!(io::stderr(), "{text}"); // nobody can be told that telling failed
         flushed

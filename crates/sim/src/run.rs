@@ -15,7 +15,7 @@ use crate::{
     code::{Code, Stop, go_on},
     files::{self, Loaded},
     interrupt,
-    out::Out,
+    out::{Out, count},
 };
 pub(crate) use human::wrap;
 use verdict::Verdict;
@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
             let mut timeline = self.timeline(loaded);
             let report =
                 lab.run(run, &self.options, &mut timeline, Timeline::in_words).map_err(Stop::usage)?;
-            let verdict = Verdict::of(lab.bus(), &report, !report.judged, self.arguments, loaded);
+            let verdict = Verdict::of(&lab, &report, !report.judged, self.arguments, loaded);
             self.code = self.code.max(verdict.code);
             match self.arguments.message_format {
                 Format::Json => Self::json(loaded, &lab, &report, &verdict, out)?,
@@ -185,14 +185,16 @@ impl<'a> Session<'a> {
             human::summary(self.scenarios, self.runs, self.failed, self.invalid, out)?;
         }
         if out.left_out() > 0 {
-            let lines = out.left_out();
-            out.message(&format!(
-                "note: the limit of output is reached: {lines} lines are left out; see --max-output"
-            ))?;
+            let lines = count(out.left_out(), "line");
+            out.note(&format!("the limit of output is reached: {lines} left out; see --max-output"))?;
         }
-        match go_on(|| format!("after {} of {found} scenarios ({} runs)", self.ended, self.runs)) {
+        let done = || {
+            let (found, runs) = (count(found as u64, "scenario"), count(self.runs as u64, "run"));
+            format!("after {} of {found} ({runs})", self.ended)
+        };
+        match go_on(done) {
             Err(Stop::Because(code, message)) => {
-                out.message(&format!("error: {message}"))?;
+                out.error(&message)?;
                 Ok(self.code.max(code)) // what was found by then was found
             }
             _ => Ok(self.code),

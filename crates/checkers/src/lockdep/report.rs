@@ -16,7 +16,7 @@ impl Lockdep {
             lock: self.taken(lock, scene),
             held: self.all_taken(scene),
             preempt_count: scene.preempt_count + bh,
-            irqs_disabled: scene.irqs_disabled || how == Locking::SpinIrq,
+            irqs_disabled: scene.irqs_disabled || how.disables_irqs(),
         }))
     }
 

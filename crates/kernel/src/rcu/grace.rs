@@ -34,8 +34,9 @@ pub(super) struct GracePeriods {
 impl Kernel {
     /// `rcu_spawn_gp_kthread()`: from now on there is one grace period at a time, for all who wait. `hz` is
     /// CONFIG_HZ. While the kernel boots.
-    pub fn rcu_spawn_gp_kthread(&self, name: &str, hz: u32) {
-        let jiffies = 1 + u64::from(hz > 250) + u64::from(hz > 500); // RCU_JIFFIES_TILL_FORCE_QS
+    pub fn rcu_spawn_gp_kthread(&self, name: &str, hz: u32, cpus: u32) {
+        // RCU_JIFFIES_TILL_FORCE_QS, RCU_JIFFIES_FQS_DIV
+        let jiffies = 1 + u64::from(hz > 250) + u64::from(hz > 500) + u64::from(cpus / 256);
         let first_fqs = jiffies * 1_000_000_000 / u64::from(hz.max(1));
         let numbers = [Cell::new(0), Cell::new(0), Cell::new(0)];
         let [begun, completed, needed] = numbers;

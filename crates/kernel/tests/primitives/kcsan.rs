@@ -157,6 +157,27 @@ fn atomics_that_return_a_value_order_and_others_do_not() {
     assert!(races(|s| main(s, false)));
 }
 
+/// The last reference is put after a write; who asks for one and gets none reads.
+async fn ask(s: Setup, leaves: i64) {
+    s.thing.count().set(&s.k, leaves + 1).await;
+    s.spawn("puts", |s| async move {
+        s.thing.data().write(&s.k, 1).await;
+        s.thing.count().dec_and_test(&s.k).await;
+        s.thing.flag().write(&s.k, true).await;
+    });
+    s.spawn("asks", |s| async move {
+        while !s.thing.flag().read(&s.k).await {}
+        s.thing.count().inc_not_zero(&s.k).await;
+        s.thing.data().read(&s.k).await;
+    });
+}
+
+#[test]
+fn a_read_modify_write_operation_that_changes_nothing_orders_nothing() {
+    assert!(races(|s| ask(s, 0)));
+    assert!(!races(|s| ask(s, 1)));
+}
+
 #[test]
 fn a_free_is_ordered_after_every_use() {
     let (codes, _) = codes(|s| async move {

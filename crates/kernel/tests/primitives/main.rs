@@ -4,6 +4,7 @@
 mod completion;
 mod context;
 mod deadlock;
+mod dispatch;
 mod ida;
 mod idr;
 mod interrupts;

@@ -99,7 +99,7 @@ fn per_cpu() -> Config {
 fn tree(program: Program) -> impl Fn(Setup) -> Pin<Box<dyn Future<Output = ()>>> {
     move |s| {
         Box::pin(async move {
-            s.k.rcu_spawn_gp_kthread("rcu_preempt", 250);
+            s.k.rcu_spawn_gp_kthread("rcu_preempt", 250, 4);
             program(s).await;
         })
     }
@@ -153,7 +153,7 @@ fn timed(function: &'static str, hz: u32, main: impl AsyncFnOnce(Setup) + 'stati
     let config = Config { clock: Clock::Timed(Costs::default()), hz, ..per_cpu() };
     let mut counter = Counter(function, 0);
     let run: Run = run_with(config, &mut counter, |s| async move {
-        s.k.rcu_spawn_gp_kthread("rcu_preempt", hz);
+        s.k.rcu_spawn_gp_kthread("rcu_preempt", hz, 4);
         main(s).await;
     })
     .assert_clean();

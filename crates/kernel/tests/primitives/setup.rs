@@ -24,6 +24,7 @@ object! {
         pub(crate) list: ListHead,
         pub(crate) other_list: ListHead,
         pub(crate) done: Completion,
+        pub(crate) other_done: Completion,
         pub(crate) rcu: RcuHead,
         pub(crate) work: Work,
         pub(crate) idr: Idr,

@@ -6,14 +6,14 @@ use std::{cell::RefCell, rc::Rc};
 
 use kernel::{ContextKind, RcuFunc};
 use machine::{Choice, Driver, Event, TaskId, What};
-use machine_sim::{Clock, Config, Costs, First, Limit, Outcome, Preempt, RcuModel, Seeded};
+use machine_sim::{Clock, Config, Costs, First, Limit, Outcome, RcuModel, Seeded};
 
 use crate::setup::{Run, Setup, run_with};
 
-const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 
 /// Atomic operations take a millisecond, and nothing else takes time.
-fn slow() -> Config {
+pub(crate) fn slow() -> Config {
     let nothing = Costs {
         access: 0,
         atomic: 0,
@@ -29,12 +29,12 @@ fn slow() -> Config {
     Config { clock: Clock::Timed(Costs { atomic: MS, ..nothing }), ..Config::default() }
 }
 
-fn timed(config: Config, seed: u64, main: impl AsyncFnOnce(Setup) + 'static) -> Run {
+pub(crate) fn timed(config: Config, seed: u64, main: impl AsyncFnOnce(Setup) + 'static) -> Run {
     run_with(config, Seeded::new(seed), |s| async move { main(s).await }).assert_clean()
 }
 
 /// Keeps its CPU busy for so many milliseconds.
-async fn work(s: &Setup, ms: u32) {
+pub(crate) async fn work(s: &Setup, ms: u32) {
     for _ in 0..ms {
         s.thing.count().inc(&s.k).await;
     }
@@ -67,16 +67,6 @@ fn cpus_work_at_the_same_time_and_tasks_of_one_cpu_do_not() {
         timed(slow(), 1, main).sim.time()
     };
     assert_eq!((time([0, 1]), time([1, 1])), (3 * MS, 6 * MS));
-}
-
-#[test]
-fn a_task_that_is_bound_to_no_cpu_takes_an_idle_one() {
-    let run = timed(Config { cpus: 3, ..slow() }, 1, async |s| {
-        for _ in 0..3 {
-            s.spawn("task", |s| async move { work(&s, 3).await });
-        }
-    });
-    assert_eq!(run.sim.time(), 3 * MS);
 }
 
 /// Who holds a lock for long sees the others queue up.
@@ -123,46 +113,6 @@ fn nobody_takes_a_mutex_from_the_one_that_is_woken_for_it() {
     assert_eq!(run.log, "hwn");
 }
 
-/// Two tasks that want one CPU for 3 ticks each.
-fn shared(preempt: Preempt) -> String {
-    let main = async |s: Setup| {
-        for name in ["a", "b"] {
-            let this = s.clone();
-            s.k.spawn(name, Some(1), async move {
-                for _ in 0..12 {
-                    this.say(name); // before the millisecond begins
-                    work(&this, 1).await;
-                }
-            });
-        }
-    };
-    timed(Config { preempt, ..slow() }, 1, main).log
-}
-
-#[test]
-fn a_time_slice_is_a_tick() {
-    assert_eq!(shared(Preempt::None), "aaaaaaaaaaaabbbbbbbbbbbb");
-    assert_eq!(shared(Preempt::Full), "aaaabbbbaaaabbbbaaaabbbb");
-}
-
-#[test]
-fn who_holds_a_spinlock_keeps_its_cpu_past_its_slice() {
-    let run = timed(slow(), 1, async |s| {
-        for name in ["a", "b"] {
-            let this = s.clone();
-            s.k.spawn(name, Some(1), async move {
-                this.thing.first().lock(&this.k).await;
-                this.say(name);
-                work(&this, 9).await;
-                this.say(name);
-                this.thing.first().unlock(&this.k).await;
-                work(&this, 1).await;
-            });
-        }
-    });
-    assert_eq!(run.log, "aabb");
-}
-
 #[test]
 fn time_comes_from_the_costs() {
     let time = |costs| {
@@ -183,59 +133,6 @@ fn time_comes_from_the_costs() {
     assert_eq!(time(Costs { context_switch: costs.context_switch + 1, ..costs }), base + 1);
 }
 
-/// A callback that keeps its CPU for a millisecond and asks for another, so many times; beside a task.
-fn flood(times: u32) -> String {
-    fn again(s: &Setup, left: u32) -> RcuFunc {
-        let s = s.clone();
-        Rc::new(move |_| {
-            let s = s.clone();
-            Box::pin(async move {
-                s.say("s");
-                work(&s, 1).await;
-                if left > 1 {
-                    s.k.call_rcu(s.thing.rcu(), again(&s, left - 1)).await;
-                }
-            })
-        })
-    }
-    let main = async move |s: Setup| {
-        s.spawn_on_0("task", |s| async move {
-            s.k.call_rcu(s.thing.rcu(), again(&s, times)).await;
-            for _ in 0..8 {
-                s.say("t");
-                work(&s, 1).await;
-            }
-        });
-    };
-    timed(slow(), 1, main).log
-}
-
-#[test]
-fn ksoftirqd_lets_tasks_go_on_beside_a_flood_of_softirqs() {
-    // Two milliseconds are the softirqs' own, and what they have begun; then it is the task's turn, for a tick.
-    assert_eq!(flood(12), "tsssttttssstttssssss");
-}
-
-#[test]
-fn the_tick_ends_a_grace_period_that_waits_for_a_busy_cpu() {
-    let config = |preempt| Config { preempt, rcu: RcuModel::PerCpu, cpus: 2, ..slow() };
-    let busy = async |s: Setup| {
-        let this = s.clone();
-        s.k.spawn("busy", Some(1), async move {
-            this.thing.done().complete(&this.k);
-            work(&this, 20).await;
-            this.say("b");
-        });
-        s.spawn_on_0("waiter", |s| async move {
-            s.thing.done().wait(&s.k).await;
-            s.k.synchronize_rcu().await;
-            s.say(".");
-        });
-    };
-    assert_eq!(timed(config(Preempt::Full), 1, busy).log, ".b", "at the first tick");
-    assert_eq!(timed(config(Preempt::None), 1, busy).log, "b.", "when it gives up its CPU");
-}
-
 #[test]
 fn a_deadlock_ends_in_spite_of_the_tick() {
     for rcu in [RcuModel::Abstract, RcuModel::PerCpu] {
@@ -252,6 +149,63 @@ fn a_deadlock_ends_in_spite_of_the_tick() {
         });
         assert_eq!((run.outcome, run.codes()), (Outcome::Deadlock, vec!["deadlock", "deadlock"]));
     }
+}
+
+#[test]
+fn who_sleeps_is_woken_at_the_cost_of_the_one_who_wakes_it() {
+    let time = |spins: bool, waits: bool, wakeup| {
+        let Clock::Timed(costs) = slow().clock else { return 0 };
+        let config = Config { clock: Clock::Timed(Costs { wakeup, ..costs }), ..slow() };
+        let main = async move |s: Setup| {
+            for (name, before) in [("first", 0), ("second", if waits { 1 } else { 9 })] {
+                s.spawn(name, async move |s| {
+                    work(&s, before).await;
+                    if spins {
+                        s.thing.first().lock(&s.k).await;
+                        work(&s, 4).await;
+                        return s.thing.first().unlock(&s.k).await;
+                    }
+                    s.thing.mutex().lock(&s.k).await;
+                    work(&s, 4).await;
+                    s.thing.mutex().unlock(&s.k).await;
+                });
+            }
+            s.spawn_on_0("posts", |s| async move {
+                s.k.call_rcu(s.thing.rcu(), Rc::new(|_| Box::pin(async {}))).await;
+            });
+        };
+        timed(config, 1, main).sim.time()
+    };
+    assert_eq!((time(false, true, 0), time(false, true, MS)), (8 * MS, 9 * MS));
+    assert_eq!(time(false, false, 0), time(false, false, MS), "nobody waits");
+    assert_eq!(time(true, true, 0), time(true, true, MS), "nobody sleeps");
+}
+
+#[test]
+fn an_execution_that_only_ticks_can_be_ended() {
+    #[derive(Debug)]
+    struct Impatient(u32);
+    impl Driver for Impatient {
+        fn choose(&mut self, choice: &Choice<'_>) -> Option<usize> {
+            First.choose(choice)
+        }
+        fn goes_on(&mut self) -> bool {
+            self.0 += 1;
+            self.0 < 3
+        }
+    }
+    let mut driver = Impatient(0);
+    let run = run_with(slow(), &mut driver, |s| async move {
+        for cpu in [0, 1] {
+            let this = s.clone();
+            s.k.spawn("task", Some(cpu), async move {
+                this.thing.first().lock(&this.k).await;
+                this.k.sleep(3_000_000 * MS).await; // a bug; the other spins for 750,000 ticks
+                this.thing.first().unlock(&this.k).await;
+            });
+        }
+    });
+    assert_eq!((run.outcome, run.sim.steps() < 10, driver.0), (Outcome::Abandoned, true, 3));
 }
 
 #[test]

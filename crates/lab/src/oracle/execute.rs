@@ -255,7 +255,7 @@ impl Call<'_> {
             "run_work" => json!({ "ran": self.k().run_one_work(ns.netns_wq()).await }),
             "peernet2id_alloc" => {
                 let (net, peer) = (self.net("net")?, self.net("peer")?);
-                json!(self.atomically(ns.peernet2id_alloc(net, peer)).await)
+                json!(self.atomically(ns.peernet2id_alloc(net, peer, kernel::Gfp::Kernel)).await)
             }
             "peernet2id" => {
                 let (net, peer) = (self.net("net")?, self.net("peer")?);

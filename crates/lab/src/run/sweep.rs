@@ -64,11 +64,11 @@ impl fmt::Display for SweepReport {
     }
 }
 
-/// Remembers which allocation failed: its kind, and the function that wanted it.
+/// Remembers which allocation failed: its kind, and the function that wanted it, if it was one.
 #[derive(Debug, Default)]
 struct Failed {
     stacks: BTreeMap<u32, Vec<&'static str>>,
-    what: Option<(&'static str, &'static str)>,
+    what: Option<(&'static str, Option<&'static str>)>,
 }
 
 impl Driver for Failed {
@@ -81,7 +81,7 @@ impl Driver for Failed {
             What::Effect(Effect::Enter(function, _)) => stack.push(function.name),
             What::Effect(Effect::Leave(n)) => stack.truncate(stack.len().saturating_sub(n as usize)),
             What::Effect(Effect::AllocFailed(kind)) if self.what.is_none() => {
-                self.what = Some((kind, stack.last().copied().unwrap_or("start")));
+                self.what = Some((kind, stack.last().copied()));
             }
             _ => {}
         }
@@ -112,8 +112,9 @@ impl Lab {
                 return Ok(report);
             }
             report.failures = nth;
-            let (kind, function) = failed.what.unwrap_or(("?", "?"));
-            let place = format!("allocation {nth} (`{kind}` in {function}()) fails");
+            let (kind, function) = failed.what.unwrap_or(("?", None));
+            let function = function.map_or_else(String::new, |function| format!(" in {function}()"));
+            let place = format!("allocation {nth} (`{kind}`{function}) fails");
             report.add(run, &done, [&before, &whole], &place);
         }
         report.bad.push(format!("more than {MAX_FAILURES} allocations can fail"));

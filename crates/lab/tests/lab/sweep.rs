@@ -82,7 +82,7 @@ fn what_is_not_undone_is_told() {
     let texts: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 2, "{texts:?}");
     assert!(
-        texts[0].starts_with("allocation 1 (`object` in pernet_init()) fails, and is not undone: "),
+        texts[0].starts_with("allocation 1 (`object` in allocate_object()) fails, and is not undone: "),
         "{texts:?}"
     );
     assert!(texts[1].contains("1 object instead of 0"), "{texts:?}");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The death of a namespace; lines 414 to 497.
 
-use kernel::{Field, Pointer, function};
+use kernel::{Field, Gfp, ListHead, Pointer, function};
 
 use super::{StackListPtr, nsid::RTM_DELNSID};
-use crate::{Mutation, NetNs, net::NetPtr, pernet::PernetOpsPtr};
+use crate::{Mutation, NetNs, Patch, Revert, net::NetPtr, pernet::PernetOpsPtr};
 
 impl NetNs {
     /// A cleanup pass: dismantles the namespaces whose last reference was put. Kworker; sleeps.
@@ -22,7 +22,11 @@ impl NetNs {
 
         // Whoever is put from now on waits for the next pass.
         self.s.cleanup_list_lock().lock_irq(k).await;
-        self.s.cleanup_list().replace_init(k, net_kill_list).await;
+        if self.changes.has(Revert::BatchDestruction) {
+            self.take_one(net_kill_list).await;
+        } else {
+            self.s.cleanup_list().replace_init(k, net_kill_list).await;
+        }
         self.s.cleanup_list_lock().unlock_irq(k).await;
 
         self.s.net_mutex().lock(k).await;
@@ -43,7 +47,7 @@ impl NetNs {
                 }
                 peer.nsid_lock().unlock_bh(k).await;
                 if id >= 0 {
-                    self.rtnl_net_notifyid(peer, RTM_DELNSID, id, None).await;
+                    self.rtnl_net_notifyid(peer, RTM_DELNSID, id, None, Gfp::Kernel).await;
                 }
                 tmp = self.for_each_net(tmp).await;
             }
@@ -78,6 +82,7 @@ impl NetNs {
 
         // No RCU callback that is queued by now uses them any more.
         k.rcu_barrier().await;
+        self.net_complete_free().await;
 
         let mut pos = net_exit_list.next(k).await;
         while pos != net_exit_list {
@@ -88,10 +93,32 @@ impl NetNs {
             self.dec_net_namespaces(ucounts).await;
             let user_ns = net.user_ns().read(k).await;
             self.put_user_ns(user_ns).await;
-            self.net_drop_ns(net).await;
+            if self.changes.has(Revert::PassiveCount) {
+                self.net_free(net).await;
+            } else {
+                self.net_drop_ns(net).await;
+            }
         }
         k.kfree(net_kill_list.addr());
         k.kfree(net_exit_list.addr());
+    }
+
+    /// Takes one namespace of those that are to be cleaned up, and queues the work again for the others: without
+    /// [`Revert::BatchDestruction`] there is a work item for each. Under `cleanup_list_lock`.
+    async fn take_one(&self, net_kill_list: ListHead) {
+        let k = &self.k;
+        net_kill_list.init(k).await;
+        let cleanup_list = self.s.cleanup_list();
+        if cleanup_list.is_empty(k).await {
+            return;
+        }
+        let oldest = cleanup_list.prev(k).await;
+        oldest.del(k).await;
+        net_kill_list.add(k, oldest).await;
+        if !cleanup_list.is_empty(k).await {
+            let netns_wq = self.s.netns_wq().read(k).await;
+            k.queue_work(netns_wq, self.s.net_cleanup_work(), self.cleanup_work.clone()).await;
+        }
     }
 
     /// The last reference is gone: leaves the cleanup to process context. Any context.
@@ -101,8 +128,12 @@ impl NetNs {
         let k = &self.k;
         let _f = k.enter(function!("__put_net"), net.addr().to_value());
         self.s.cleanup_list_lock().lock_irqsave(k).await;
+        let queue = !self.changes.has(Patch::QueueForFirstNet) || self.s.cleanup_list().is_empty(k).await;
         self.s.cleanup_list().add(k, net.cleanup_list()).await;
         self.s.cleanup_list_lock().unlock_irqrestore(k).await;
+        if !queue {
+            return;
+        }
 
         let netns_wq = self.s.netns_wq().read(k).await;
         k.queue_work(netns_wq, self.s.net_cleanup_work(), self.cleanup_work.clone()).await;

@@ -4,7 +4,7 @@
 use kernel::{Addr, ENOMEM, Errno, Field, Gfp, ListHead, Pointer, Racy, function};
 
 use crate::{
-    NetNs, Patch, Revert,
+    Mutation, NetNs, Patch, Revert,
     net::{GenericPtr, NetPtr},
     pernet::{PernetDataPtr, PernetOpsPtr},
 };
@@ -58,7 +58,8 @@ impl NetNs {
 
         let old_ng = net.r#gen().dereference_protected(k).await;
         let old_len = old_ng.len().read(k).await;
-        if old_len > id {
+        let is_behind = old_len == id && self.changes.has(Mutation::SlotBehindArray);
+        if old_len > id || is_behind {
             old_ng.ptr(id).write(k, data).await;
             return Ok(());
         }
@@ -102,9 +103,10 @@ impl NetNs {
     /// C: ops_init, net/core/net_namespace.c:101
     pub(crate) async fn ops_init(&self, ops: PernetOpsPtr, net: NetPtr) -> i32 {
         let k = &self.k;
-        let _f = k.enter(function!("ops_init"), net.addr().to_value());
+        let _f = k.enter(function!("ops_init"), ops.addr().to_value());
         let mut data = Addr::NULL;
         let mut err = 0;
+        let mut is_assigned = true;
         let id = ops.id().read(k).await;
         let size = ops.size().read(k).await;
         if !id.is_null() && size != 0 {
@@ -115,6 +117,7 @@ impl NetNs {
             let id = id.value().read(k).await;
             if let Err(errno) = self.net_assign_generic(net, id, data).await {
                 err = errno.negated();
+                is_assigned = false;
             }
         }
         if err == 0 {
@@ -123,7 +126,13 @@ impl NetNs {
                 return 0;
             }
         }
-        // The slot keeps its pointer: CVE-2022-50780.
+        // In v4.11 the slot keeps its pointer: CVE-2022-50780.
+        let clears = self.changes.has(Patch::ClearSlotOfFailedInit) && !data.is_null();
+        if clears && (is_assigned || !self.changes.has(Patch::ClearAssignedSlotsOnly)) {
+            let id = id.value().read(k).await;
+            let ng = net.r#gen().dereference_protected(k).await;
+            ng.ptr(id).write(k, Addr::NULL).await;
+        }
         k.kfree(data);
         err
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Ids of peers; lines 157 to 273.
 
-use kernel::{Errno, Pointer, function};
+use kernel::{Errno, Gfp, Pointer, function};
 
 use crate::{Mutation, NetNs, Patch, Revert, net::NetPtr};
 
@@ -96,25 +96,36 @@ impl NetNs {
         self.__peernet2id_alloc(net, peer, &mut no).await
     }
 
-    /// The id of `peer` in `net`, a new one if it has none and both live. Process context: announcing a new id
-    /// sleeps.
+    /// The id of `peer` in `net`, a new one if it has none and both live. Any context; but v4.11 announces a new id
+    /// with GFP_KERNEL, which sleeps, whatever `gfp` says.
     ///
     /// C: peernet2id_alloc, net/core/net_namespace.c:221
-    pub async fn peernet2id_alloc(&self, net: NetPtr, peer: NetPtr) -> i32 {
+    ///
+    /// Deviation: has `gfp`, for [`Patch::NotifyidGfp`].
+    pub async fn peernet2id_alloc(&self, net: NetPtr, peer: NetPtr, gfp: Gfp) -> i32 {
         let k = &self.k;
         let _f = k.enter(function!("peernet2id_alloc"), net.addr().to_value());
-        if net.count().read(k).await == 0 {
+        if !self.changes.has(Revert::CheckDeadNetns) && net.count().read(k).await == 0 {
             return NETNSA_NSID_NOT_ASSIGNED;
         }
+        let gfp = if self.changes.has(Patch::NotifyidGfp) { gfp } else { Gfp::Kernel };
         let early = self.changes.has(Mutation::CountBeforeNsidLock);
         let count = if early { peer.count().read(k).await } else { 0 };
         net.nsid_lock().lock_bh(k).await;
-        let count = if early { count } else { peer.count().read(k).await };
-        let mut alloc = count != 0;
+        let mut alloc = match () {
+            () if self.changes.has(Mutation::NoPeerCount) => true,
+            () if early => count != 0,
+            () => peer.count().read(k).await != 0,
+        };
         let id = self.__peernet2id_alloc(net, peer, &mut alloc).await;
+        let is_new = alloc && id >= 0;
+        let under_lock = self.changes.has(Revert::NotifyOutsideLock);
+        if is_new && under_lock {
+            self.rtnl_net_notifyid(net, RTM_NEWNSID, id, None, gfp).await;
+        }
         net.nsid_lock().unlock_bh(k).await;
-        if alloc && id >= 0 {
-            self.rtnl_net_notifyid(net, RTM_NEWNSID, id, None).await;
+        if is_new && !under_lock {
+            self.rtnl_net_notifyid(net, RTM_NEWNSID, id, None, gfp).await;
         }
         id
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Registration of pernet operations; lines 562 and 803 to 1001.
 
-use kernel::{EAGAIN, ListHead, Pointer, function};
+use kernel::{EAGAIN, ENOMEM, ListHead, Pointer, function};
 
 use super::{MIN_PERNET_OPS_ID, StackListPtr};
 use crate::{
-    NetNs, Patch,
+    NetNs, Patch, Revert,
     pernet::{Methods, PernetOpsPtr},
 };
 
@@ -26,7 +26,8 @@ impl NetNs {
         let k = &self.k;
         let _f = k.enter(function!("__register_pernet_operations"), ops.addr().to_value());
         if !self.config.net_ns {
-            if !self.s.init_net_initialized().read(k).await {
+            let at_once = self.changes.has(Revert::InitNetNotSetUp);
+            if !at_once && !self.s.init_net_initialized().read(k).await {
                 list.add_tail(k, ops.list()).await;
                 return 0;
             }
@@ -56,6 +57,7 @@ impl NetNs {
         if error != 0 {
             // What was set up is undone.
             ops.list().del(k).await;
+            self.wait_before_exit().await;
             self.ops_exit_list(ops, net_exit_list).await;
             self.ops_free_list(ops, net_exit_list).await;
         }
@@ -79,16 +81,25 @@ impl NetNs {
                 net_exit_list.add_tail(k, net.exit_list()).await;
                 pos = self.for_each_net(pos).await;
             }
+            self.wait_before_exit().await;
             self.ops_exit_list(ops, net_exit_list).await;
             self.ops_free_list(ops, net_exit_list).await;
         } else if !self.s.init_net_initialized().read(k).await {
             ops.list().del(k).await;
         } else {
             net_exit_list.add(k, self.init_net.exit_list()).await;
+            self.wait_before_exit().await;
             self.ops_exit_list(ops, net_exit_list).await;
             self.ops_free_list(ops, net_exit_list).await;
         }
         k.kfree(kernel::Field::addr(net_exit_list));
+    }
+
+    /// Readers of the receive path leave before exit methods take away what they use: [`Patch::PreExit`]. Sleeps.
+    pub(super) async fn wait_before_exit(&self) {
+        if self.changes.has(Patch::PreExit) {
+            self.k.synchronize_rcu().await;
+        }
     }
 
     /// Under `net_mutex`; sleeps.
@@ -103,7 +114,10 @@ impl NetNs {
                 match self.s.net_generic_ids().get_new_above(k, MIN_PERNET_OPS_ID).await {
                     Ok(new) => break new,
                     Err(EAGAIN) => {
-                        k.ida_pre_get().await; // whether it worked or not
+                        // In v4.11, whether it worked or not.
+                        if !k.ida_pre_get().await && self.changes.has(Patch::NewIdaApi) {
+                            return ENOMEM.negated();
+                        }
                     }
                     Err(error) => return error.negated(),
                 }

@@ -130,7 +130,7 @@ impl NetNs {
             net.nsid_lock().unlock_bh(k).await;
             match err {
                 Ok(id) => {
-                    self.rtnl_net_notifyid(net, RTM_NEWNSID, id, Some(request)).await;
+                    self.rtnl_net_notifyid(net, RTM_NEWNSID, id, Some(request), Gfp::Kernel).await;
                     Ok(())
                 }
                 Err(ENOSPC) if nsid >= 0 && self.changes.has(Patch::NsidExtack) => {
@@ -308,10 +308,17 @@ impl NetNs {
     /// C: rtnl_net_notifyid, net/core/net_namespace.c:737
     ///
     /// Deviation: `cause` is the request that later kernels name in the message: [`Patch::EchoNewnsid`].
-    pub(crate) async fn rtnl_net_notifyid(&self, net: NetPtr, cmd: u16, id: i32, cause: Option<&Request>) {
+    pub(crate) async fn rtnl_net_notifyid(
+        &self,
+        net: NetPtr,
+        cmd: u16,
+        id: i32,
+        cause: Option<&Request>,
+        gfp: Gfp,
+    ) {
         let _f = self.k.enter(function!("rtnl_net_notifyid"), net.addr().to_value());
         let room = nlmsg_total_size(self.rtnl_net_get_size());
-        let err = match self.alloc_skb(room, Gfp::Kernel).await {
+        let err = match self.alloc_skb(room, gfp).await {
             None => ENOMEM,
             Some(msg) => {
                 let cause = cause.filter(|_| self.changes.has(Patch::EchoNewnsid));

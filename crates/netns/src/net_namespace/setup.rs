@@ -5,7 +5,7 @@ use kernel::{ENOMEM, ENOSPC, Errno, Field, Gfp, Pointer, function};
 
 use super::{StackListPtr, pernet::net_ns_ops, rtnl::RTNL_REGISTER};
 use crate::{
-    NetNs, Revert,
+    NetNs, Patch, Revert,
     net::NetPtr,
     net_namespace::{RTM_GETNSID, RTM_NEWNSID},
     pernet::PernetOpsPtr,
@@ -52,6 +52,7 @@ impl NetNs {
         let Some(net_exit_list) = StackListPtr::head_on_stack(k) else { return self.k.out_of_memory().await };
         net_exit_list.init(k).await;
         net_exit_list.add(k, net.exit_list()).await;
+        self.wait_before_exit().await;
         let pernet_list = self.s.pernet_list();
         let mut pos = failed.list().prev(k).await;
         while pos != pernet_list {
@@ -100,12 +101,31 @@ impl NetNs {
     }
 
     /// C: net_free, net/core/net_namespace.c:354
-    async fn net_free(&self, net: NetPtr) {
+    pub(super) async fn net_free(&self, net: NetPtr) {
         let k = &self.k;
         let _f = k.enter(function!("net_free"), net.addr().to_value());
         let ng = net.r#gen().access(k).await;
         k.kfree(ng.addr());
-        k.kfree(net.addr());
+        if self.changes.has(Patch::DeferNetFree) {
+            self.s.defer_free_list().add(k, net.defer_free_list()).await;
+        } else {
+            k.kfree(net.addr());
+        }
+    }
+
+    /// `net_complete_free()` of [`Patch::DeferNetFree`]: frees what was left to this pass.
+    pub(super) async fn net_complete_free(&self) {
+        let k = &self.k;
+        if !self.changes.has(Patch::DeferNetFree) {
+            return;
+        }
+        let _f = k.enter(function!("net_complete_free"), 0);
+        let mut pos = self.s.defer_free_list().del_all(k).await;
+        while !pos.is_null() {
+            let net = NetPtr::container_of(k, pos, NetPtr::defer_free_list).await;
+            pos = pos.next().read(k).await;
+            k.kfree(net.addr());
+        }
     }
 
     /// Drops a reference to the memory of a namespace; NULL is none. Any context.
@@ -225,7 +245,10 @@ impl NetNs {
             self.k.out_of_memory().await;
             return 0;
         };
-        self.register_pernet_subsys(ops).await; // whatever it returns
+        let error = self.register_pernet_subsys(ops).await; // v4.11 does not look
+        if error != 0 && self.changes.has(Patch::CheckNetNsOps) {
+            k.panic("Could not register network namespace subsystems").await;
+        }
 
         k.trace(&RTNL_REGISTER, i64::from(RTM_NEWNSID), 0);
         k.trace(&RTNL_REGISTER, i64::from(RTM_GETNSID), 1);

@@ -2,7 +2,8 @@
 //! The static data of net/core/net_namespace.c.
 
 use kernel::{
-    Field, Ida, Kernel, ListHead, Mutex, Once, Plain, Pointer, Racy, SpinLock, Work, WorkqueuePtr, object,
+    Field, Ida, Kernel, ListHead, LlistHead, Mutex, Once, Plain, Pointer, Racy, SpinLock, Work, WorkqueuePtr,
+    object,
 };
 
 object! {
@@ -44,6 +45,8 @@ object! {
         ///
         /// C: cleanup_list, net/core/net_namespace.c:415
         pub(crate) cleanup_list: ListHead,
+        /// Namespaces whose memory the next pass frees: `Patch::DeferNetFree`.
+        pub(crate) defer_free_list: LlistHead,
         /// C: net_cleanup_work, net/core/net_namespace.c:484
         pub(crate) net_cleanup_work: Work,
         /// The ids of pernet operations.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use kernel::{Addr, Field, Plain, Pointer, function};
 
 use super::{Links, Subsystem, Uses, exit, init};
-use crate::{NetNs, net::NetPtr, pernet::PernetOpsPtr};
+use crate::{NetNs, Patch, net::NetPtr, pernet::PernetOpsPtr};
 
 pub(super) const CONNTRACK: Subsystem = Subsystem {
     name: "conntrack",
@@ -58,5 +58,11 @@ impl NetNs {
             pos = self.for_each_net(pos).await;
         }
         self.rtnl_unlock().await;
+        if self.changes.has(Patch::NetNsBarrier) {
+            // A namespace that is off the list may not have run its exit methods yet.
+            let _f = k.enter(function!("net_ns_barrier"), 0);
+            self.net_mutex().lock(k).await;
+            self.net_mutex().unlock(k).await;
+        }
     }
 }

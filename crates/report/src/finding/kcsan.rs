@@ -23,7 +23,7 @@ impl Report<'_> {
         self.title();
         self.line("");
         self.race(&earlier.1, addr, size, &earlier.0, "");
-        self.line(&self.at(earlier.0.function, earlier.0.loc));
+        self.access_at(&earlier.0);
         self.line("");
         self.race(&ours, addr, size, &by, &format!(" on cpu {cpu}"));
         self.frames();

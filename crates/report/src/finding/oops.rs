@@ -3,7 +3,7 @@
 
 use machine::{BadPointer, Fault};
 
-use super::Report;
+use super::{Report, function_of_finding};
 
 impl Report<'_> {
     pub(super) fn oops(&mut self, fault: Fault, target: &str) {
@@ -25,7 +25,8 @@ impl Report<'_> {
         }
         self.cpu_line();
         let by = self.finding.by;
-        self.line(&format!("RIP:{}", self.at(by.function, by.loc)));
+        let function = function_of_finding(self.scene, self.finding);
+        self.line(&format!("RIP:{}", self.at(&function, by.loc)));
         self.call_trace();
         if matches!(fault, Fault::Panic(_)) {
             self.line("---[ end Kernel panic ]---");

@@ -4,7 +4,7 @@
 
 use machine::{Access, Op};
 
-use super::Report;
+use super::{Report, function_of_finding};
 use crate::words::lock_names;
 
 impl Report<'_> {
@@ -30,7 +30,7 @@ impl Report<'_> {
         for holder in holders {
             let task = self.task(holder);
             self.line(&format!("Held by {task} since step {}:", holder.step));
-            self.line(&self.at(holder.function, holder.loc));
+            self.access_at(holder);
         }
     }
 
@@ -40,7 +40,8 @@ impl Report<'_> {
         self.line("-------------------------------------");
         let (by, task) = (self.finding.by, self.task(&self.finding.by));
         self.line(&format!("{task} is trying to release lock ({what}) at:"));
-        self.line(&self.at(by.function, by.loc));
+        let function = function_of_finding(self.scene, self.finding);
+        self.line(&self.at(&function, by.loc));
         self.line("but it does not hold it!");
         self.line("");
         self.line("stack backtrace:");

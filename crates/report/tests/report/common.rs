@@ -53,11 +53,18 @@ impl Told {
     }
     /// The machine looks for who can go on.
     pub(crate) fn choice(&mut self, running: Option<u32>, announced: &[Option<Op>]) {
+        self.choice_of(running, announced, &[]);
+    }
+    /// The same, where these could go on later.
+    pub(crate) fn choice_of(&mut self, running: Option<u32>, announced: &[Option<Op>], possible: &[usize]) {
+        let (mut set, nobody) = (machine::TaskSet::default(), machine::TaskSet::default());
+        possible.iter().for_each(|task| set.set(*task, true));
         let announce = |op: Op| Announced { op, loc: Location::caller() };
         let announced: Vec<_> = announced.iter().map(|op| op.map(announce)).collect();
         let stacks = vec![Vec::new(); self.names.len()];
         let choice = Choice {
             ready: machine::Ready::NOBODY,
+            possible: machine::Ready::new(None, &set, &nobody),
             running: running.map(TaskId),
             announced: &announced,
             stacks: &stacks,

@@ -13,7 +13,17 @@ pub(crate) fn told() -> Told {
 fn scene(told: &Told) -> Scene<'_> {
     let step = Some(("tasks[1].steps[0].put_net", 17));
     let is_of_simulator = |loc: machine::Loc| loc.line() == 0;
-    Scene { bus: &told.bus, cpu: 1, pids: &[100, 101], file: "a.json", step, callers: 0, is_of_simulator }
+    Scene {
+        bus: &told.bus,
+        cpu: 1,
+        in_hardirq: false,
+        time: None,
+        pids: &[100, 101],
+        file: "a.json",
+        step,
+        callers: 0,
+        is_of_simulator,
+    }
 }
 
 /// The report, with the lines of this crate's tests made equal.
@@ -97,6 +107,62 @@ fn a_hung_task_names_the_holder() {
 }
 
 #[test]
+fn who_spins_for_ever_locks_its_cpu_up() {
+    let told = told();
+    let title = |how, in_hardirq| {
+        let (what, op) = ("net_mutex".to_owned(), Op::Lock(told.net_mutex, how));
+        let finding = told.finding(Bug::Deadlock { what, op, holders: Vec::new() });
+        finding::title(&Scene { in_hardirq, ..scene(&told) }, &finding)
+    };
+    let soft = "NMI watchdog: BUG: soft lockup - CPU#1 stuck for ever! [lookup:101] in get_net: net_mutex";
+    let hard = "NMI watchdog: Watchdog detected hard LOCKUP on cpu 1 [lookup:101] in get_net: net_mutex";
+    assert_eq!(title(Locking::SpinBh, false), soft);
+    assert_eq!(title(Locking::Spin, false), soft);
+    assert_eq!(title(Locking::Spin, true), hard);
+    assert_eq!(title(Locking::SpinIrq, false), hard);
+    assert_eq!(title(Locking::Mutex, true), "INFO: task blocked for ever in get_net: net_mutex");
+}
+
+#[test]
+fn whoever_is_in_no_function_is_called_by_step_or_task() {
+    let told = told();
+    let mut finding = told.use_after_free();
+    finding.by.function = "start";
+    finding.stack.clear();
+    if let Bug::UseAfterFree { freed, .. } = &mut finding.bug {
+        freed.function = "start";
+    }
+    let title = "BUG: KASAN: slab-use-after-free in put_net: write of net 1";
+    assert_eq!(finding::title(&scene(&told), &finding), title);
+    let without_step = Scene { step: None, ..scene(&told) };
+    assert_eq!(finding::title(&without_step, &finding), title.replace("put_net", "lookup"));
+    let text = finding::text(&scene(&told), &finding);
+    assert!(text.contains("Freed by task put/100, step 7:\n put  crates/"), "{text}");
+    let line = json::finding(&without_step, "blind", &finding);
+    assert!(line.contains(r#""function":"lookup""#) && !text.contains("start") && !line.contains("start"));
+    let race = |earlier, ours| {
+        let mut finding =
+            told.finding(Bug::UnorderedFree { cell: told.cell(), used: told.access(0, earlier) });
+        finding.by.function = ours;
+        finding::title(&without_step, &finding)
+    };
+    assert_eq!(race("start", "put_net"), "BUG: KCSAN: data-race in put / put_net: free of net 1");
+    assert_eq!(race("put_net", "start"), "BUG: KCSAN: data-race in put_net / lookup: free of net 1");
+    assert_eq!(race("start", "start"), "BUG: KCSAN: data-race in put / lookup: free of net 1");
+}
+
+#[test]
+fn a_finding_has_its_time_with_a_clock() {
+    let told = told();
+    let (finding, timed) = (told.use_after_free(), Scene { time: Some(1_002_003_999), ..scene(&told) });
+    let text = finding::text(&timed, &finding);
+    assert!(text.contains("=\n[    1.002003] BUG: KASAN: slab-use-after-free in get_net"), "{text}");
+    assert!(finding::line(&timed, &finding).starts_with("[    1.002003] BUG: KASAN: "));
+    assert!(json::finding(&timed, "blind", &finding).contains(r#""time":1002003999"#));
+    assert!(json::finding(&scene(&told), "blind", &finding).contains(r#""time":null"#));
+}
+
+#[test]
 fn the_first_line_of_an_oops_is_its_title() {
     let told = told();
     let faults = [
@@ -134,6 +200,12 @@ fn every_code_is_explained() {
         assert!(finding::explain(code).is_some(), "{code}");
     }
     assert_eq!(finding::explain("no such code"), None);
+    for (code, text) in finding::EXPLANATIONS {
+        // What it means, how it is found, what to look at, what finds it in a kernel.
+        let paragraphs: Vec<&str> = text.lines().collect();
+        assert_eq!(paragraphs.len(), 4, "{code}");
+        assert!(paragraphs[2].starts_with("Look ") && paragraphs[3].starts_with("In a kernel: "), "{code}");
+    }
 }
 
 #[test]

@@ -36,6 +36,16 @@ put_net(net 1)  count 1 -> 0 │
 }
 
 #[test]
+fn who_is_not_due_does_not_wait() {
+    for (possible, waits) in [(&[1][..], false), (&[], true)] {
+        let mut told = two();
+        let lock = Op::Lock(told.net_mutex, Locking::Mutex);
+        told.choice_of(Some(1), &[None, Some(lock)], possible);
+        assert_eq!(told.text().contains("waits for net_mutex"), waits, "{}", told.text());
+    }
+}
+
+#[test]
 fn locks_are_taken_waited_for_and_released() {
     let mut told = two();
     let (mutex, spinlock) = (told.net_mutex, told.net.plus(1));

@@ -10,7 +10,7 @@ use crate::{
     event_forms,
     format::{EndText, OutcomeText, RunText, Text},
     functions,
-    scenario::{Driver, ExpectedEnd, Outcome, Run, Sweep},
+    scenario::{Driver, ExpectedEnd, MachineConfig, Outcome, Run, Sweep},
     schedule,
     source::Seg,
     tally::ExpectedCount,
@@ -18,7 +18,7 @@ use crate::{
     vocabulary::{FINDINGS, words_of},
 };
 
-pub(super) fn runs(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Run> {
+pub(super) fn runs(cx: &mut Checker<'_>, text: &mut Text, machine: &MachineConfig) -> Vec<Run> {
     let defaults = Named::of_scenario(cx, text);
     let Some(texts) = text.runs.take() else {
         return vec![Run {
@@ -57,13 +57,19 @@ pub(super) fn runs(cx: &mut Checker<'_>, text: &mut Text) -> Vec<Run> {
                 cx.within([Seg::Key("name")], |cx| cx.report(diagnostic, "once more"));
             }
             names.entry(name.clone()).or_insert(index);
-            runs.push(one_run(cx, name, run, &defaults));
+            runs.push(one_run(cx, name, run, &defaults, machine));
         });
     }
     runs
 }
 
-fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, defaults: &Named) -> Run {
+fn one_run(
+    cx: &mut Checker<'_>,
+    name: String,
+    run: RunText,
+    defaults: &Named,
+    machine: &MachineConfig,
+) -> Run {
     if run.seed.is_some() && run.schedule.is_some() {
         let diagnostic = Diagnostic::new("S037", "a run has a seed or a schedule, not both");
         cx.within([Seg::Key("seed")], |cx| cx.report_key(diagnostic, "and a schedule"));
@@ -81,7 +87,7 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, defaults: &Named) -
                 });
             }
             for (index, line) in lines.0.iter().enumerate() {
-                check_schedule(cx, line, (lines.0.len() > 1).then_some(index));
+                check_schedule(cx, machine, line, (lines.0.len() > 1).then_some(index));
             }
             Driver::Schedule(lines.0.join(", "))
         }
@@ -101,7 +107,10 @@ fn one_run(cx: &mut Checker<'_>, name: String, run: RunText, defaults: &Named) -
     }
     let mut end = ExpectedEnd::default();
     if let Some(text) = run.end {
-        cx.within([Seg::Key("end")], |cx| end = expected_end(cx, text));
+        cx.within([Seg::Key("end")], |cx| {
+            check_pernet(cx, text.pernet.as_deref().unwrap_or_default());
+            end = expected_end(cx, text);
+        });
     }
     let outcome = match run.outcome {
         OutcomeText::Done => Outcome::Done,
@@ -149,7 +158,7 @@ fn chosen_tasks(cx: &mut Checker<'_>, names: &[String]) -> BTreeSet<usize> {
     chosen
 }
 
-fn check_schedule(cx: &mut Checker<'_>, line: &str, index: Option<usize>) {
+fn check_schedule(cx: &mut Checker<'_>, machine: &MachineConfig, line: &str, index: Option<usize>) {
     let tasks = cx.names_of(Kind::Task);
     let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
     cx.within([Seg::Key("schedule")], |cx| {
@@ -157,7 +166,7 @@ fn check_schedule(cx: &mut Checker<'_>, line: &str, index: Option<usize>) {
             if cx.is_full() {
                 break;
             }
-            let Some((message, help)) = schedule::complaint(item, &tasks) else { continue };
+            let Some((message, help)) = schedule::complaint(item, &tasks, machine) else { continue };
             let diagnostic = Diagnostic::new("S039", message).maybe_help(help);
             let at = index.map(Seg::Index);
             let report = |cx: &mut Checker<'_>| cx.report_part(diagnostic.clone(), item, "in this item");
@@ -206,6 +215,15 @@ pub(super) fn check_function(cx: &mut Checker<'_>, name: &str) {
     if let Some(help) = functions::help_for(name).filter(|_| !cx.is_full()) {
         let message = format!("there is no kernel function `{}`", name.escape_debug());
         cx.report(Diagnostic::new("S040", message).help(help), "unknown function");
+    }
+}
+
+/// All names are those of operations.
+fn check_pernet(cx: &mut Checker<'_>, names: &[String]) {
+    for (index, name) in names.iter().enumerate().filter(|(_, name)| *name != "net_ns_ops") {
+        cx.within([Seg::Key("pernet"), Seg::Index(index)], |cx| {
+            cx.resolve(Kind::Ops, name);
+        });
     }
 }
 

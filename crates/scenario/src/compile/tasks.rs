@@ -74,6 +74,7 @@ pub(super) fn tasks(cx: &mut Checker<'_>, copies: Vec<TaskCopy>, machine: &Machi
                     let help = "add `\"clock\": \"timed\"` to the machine";
                     cx.within([Seg::Key("after")], |cx| cx.report_key(diagnostic.help(help), "no effect"));
                 }
+                check_begin(cx, &task, machine);
                 if let Some(name) = interrupt_name(task.context.kind()) {
                     check_interrupt(cx, name, &task);
                 }
@@ -92,6 +93,21 @@ pub(super) fn tasks(cx: &mut Checker<'_>, copies: Vec<TaskCopy>, machine: &Machi
         });
     }
     all
+}
+
+/// A task begins before the run ends.
+fn check_begin(cx: &mut Checker<'_>, task: &TaskText, machine: &MachineConfig) {
+    let Some(after) = task.after.filter(|_| machine.clock != Clock::Untimed) else { return };
+    let (copies, end) = (task.copies.map_or(1, |copies| copies.u64()), machine.max_time);
+    let last = after.0 * copies;
+    if last >= end {
+        let who =
+            if copies > 1 { format!("copy {copies} of `{}`", task.name) } else { format!("`{}`", task.name) };
+        let message = format!("{who} would begin after {last} ns, and the run ends after {end} ns");
+        let path = [Seg::Key("machine"), Seg::Key("max_time")];
+        let diagnostic = Diagnostic::new("S050", message).label(cx.label_of(&path, "the end"));
+        cx.within([Seg::Key("after")], |cx| cx.report(diagnostic, "never begins"));
+    }
 }
 
 /// An interrupt runs on one CPU, for nobody.

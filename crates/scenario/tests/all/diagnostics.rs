@@ -70,6 +70,27 @@ fn cases() -> Vec<(&'static str, String)> {
         ("S008 no object", "[]".to_owned()),
         ("S008 a step that is no object", steps(r#""put_net""#)),
         ("S008 no word", with("  \"machine\": {\"clock\": true}")),
+        ("S050 no time", with("  \"machine\": {\"clock\": \"timed\", \"max_time\": 0}")),
+        (
+            "S050 after the end",
+            with(
+                "  \"machine\": {\"clock\": \"timed\", \"max_time\": \"10ms\"},\n\
+                   \x20 \"tasks\": [\n\
+                   \x20   {\"name\": \"late\", \"after\": \"10ms\"},\n\
+                   \x20   {\"name\": \"many\", \"after\": \"3ms\", \"copies\": 4},\n\
+                   \x20   {\"name\": \"few\", \"after\": \"3ms\", \"copies\": 3}\n\
+                   \x20 ]",
+            ),
+        ),
+        ("S022 in an end state", with(r#"  "runs": [{"end": {"pernet": ["net_ns_ops", "lo"]}}]"#)),
+        (
+            "S039 a task of another machine",
+            with(r#"  "machine": {"cpus": 2}, "runs": [{"schedule": "rcuc/7"}]"#),
+        ),
+        (
+            "S041 a name of the scenario",
+            with(r#"  "setup": [{"copy_net_ns": {"as": "a"}}], "runs": [{"counts": {"free a": 1}}]"#),
+        ),
         (
             "S050 without a clock",
             with(
@@ -241,6 +262,7 @@ fn cases() -> Vec<(&'static str, String)> {
             with(r#"  "tasks": [{"name": "a", "copies": 3, "steps": [{"put_net": {"net": "x"}}]}]"#),
         ),
         ("S008 time", steps(r#"{"delay": {"time": "10 ms"}}"#)),
+        ("S008 an hour", steps(r#"{"delay": {"time": "1h"}}"#)),
         ("S008 a long time", steps(r#"{"delay": {"time": "2000000s"}}"#)),
         (
             "S044 module",

@@ -110,11 +110,11 @@ fn delays() {
     clean(
         r#""machine": {"cpus": 1, "preempt": "voluntary"},
         "setup": [{"allocate": {"as": "o"}}],
-        "tasks": [{"name": "a", "steps": [{"delay": {"time": 5}}, {"delay": {"time": "2us"}},
+        "tasks": [{"name": "a", "steps": [{"delay": {"time": "5ms"}}, {"delay": {"time": "2us"}},
                 {"free": {"object": "o"}}]},
             {"name": "b", "steps": [{"call_rcu": {}}]}],
-        "runs": [{"schedule": "a until msleep, b, rcuc/0, a", "counts": {"enter msleep": 2},
-            "events": ["enter msleep", "rcu_callback", "enter msleep", "free object 1"]}]"#,
+        "runs": [{"schedule": "a until msleep, b, rcuc/0, a", "counts": {"enter msleep": 1, "enter usleep_range": 1},
+            "events": ["enter msleep", "rcu_callback", "enter usleep_range", "free object 1"]}]"#,
     );
 }
 

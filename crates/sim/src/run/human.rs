@@ -10,7 +10,7 @@ use super::verdict::Verdict;
 use crate::{
     code::{Code, Stop},
     files::Loaded,
-    out::Out,
+    out::{Out, count},
 };
 
 /// What people read has so many columns; a timeline may need some more.
@@ -41,6 +41,8 @@ pub(crate) fn scene<'a>(
     Scene {
         bus: lab.bus(),
         cpu: found.cpu,
+        time: report.time.map(|_| found.time),
+        in_hardirq: found.in_hardirq,
         pids: &report.pids,
         file: &loaded.path,
         step: step.map(|(path, line)| (path.as_str(), *line)),
@@ -66,16 +68,19 @@ pub(crate) fn run(
         name => format!("=== {name}: v4.11{patched} "),
     };
     let is_long = full.chars().count() > WIDTH;
-    let count = report.changes.len();
-    let head = if is_long { format!("=== {}: v4.11, {count} changes ", report.name) } else { full };
+    let changes = report.changes.len();
+    let head = if is_long { format!("=== {}: v4.11, {changes} changes ", report.name) } else { full };
     let rule = "=".repeat(WIDTH.saturating_sub(head.chars().count()).max(3));
     out.line(&paint.heading(&format!("{head}{rule}")))?;
     if is_long {
         out.line(&wrap(patched.trim_start(), WIDTH))?;
     }
     out.line("")?;
-    out.detail(&timeline.render(lab.bus(), TIMELINE_WIDTH, paint))?;
-    out.detail_line("")?;
+    let timeline = timeline.render(lab.bus(), TIMELINE_WIDTH, paint);
+    if !timeline.is_empty() {
+        out.detail(&timeline)?;
+        out.detail_line("")?;
+    }
     findings(loaded, lab, report, out)?;
     out.line(&paint.heading("At the end:"))?;
     let end_state = report.end_state.to_string();
@@ -119,10 +124,10 @@ fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<
     };
     let is_expected = report.judged && verdict.code == Code::Clean && !findings.is_empty();
     out.line(&format!(
-        "{} {} after {} steps{}{findings}{}, {}, hash {:016x}",
+        "{} {} after {}{}{findings}{}, {}, hash {:016x}",
         word(verdict.code, out.paint),
         verdict.outcome,
-        report.steps,
+        count(report.steps, "step"),
         report.time.map(|time| format!(" and {}", milliseconds(time))).unwrap_or_default(),
         if is_expected { " as expected" } else { "" },
         decider(&report.decider),
@@ -164,7 +169,8 @@ pub(crate) fn line(loaded: &Loaded, verdicts: &[Verdict], out: &mut Out) -> Resu
     let found = if codes.is_empty() { String::new() } else { format!("  [{}]", codes.join(", ")) };
     out.line(&format!("{word} {:<40} {runs:>7}  {}{found}", loaded.name, loaded.scenario.title))?;
     for verdict in verdicts.iter().filter(|verdict| verdict.code != Code::Clean) {
-        out.line(&format!("       {}: {} after {} steps", verdict.run, verdict.outcome, verdict.steps))?;
+        let steps = count(verdict.steps, "step");
+        out.line(&format!("       {}: {} after {steps}", verdict.run, verdict.outcome))?;
         for failure in &verdict.failures {
             out.line(&indented(failure, 9))?;
         }
@@ -201,10 +207,6 @@ fn word(code: Code, paint: Paint) -> String {
         Code::Inconclusive | Code::Interrupted => paint.bad("??????"),
         _ => paint.bad("FAILED"),
     }
-}
-
-fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Who decided, in words.

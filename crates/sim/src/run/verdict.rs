@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use lab::run::{Bus, Decider, Limit, Outcome, RunReport, Standing};
+use lab::run::{Bus, Decider, Lab, Limit, Outcome, RunReport, Standing, Why as Diverges};
+use report::finding;
 
+use super::human::scene;
 use crate::{
     args::RunArguments,
     code::Code,
@@ -38,7 +40,7 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// `overridden`: whether somebody else decided than the scenario says.
     pub(crate) fn of(
-        bus: &Bus,
+        lab: &Lab,
         report: &RunReport,
         overridden: bool,
         arguments: &RunArguments,
@@ -64,7 +66,10 @@ impl Verdict {
                 Code::Internal
             }
             _ if overridden && !report.findings.is_empty() => {
-                failures.extend(report.findings.iter().map(|found| found.finding.to_string()));
+                failures.extend(report.findings.iter().map(|found| {
+                    let step = found.step.map(|step| lab.scenario().place(step.step));
+                    finding::title(&scene(lab, report, loaded, found, step.as_ref()), &found.finding)
+                }));
                 Code::Finding
             }
             _ if !failures.is_empty() => Code::Finding,
@@ -72,8 +77,14 @@ impl Verdict {
         };
         if let Some(diverged) = &report.diverged {
             failures.push(diverged.to_string());
+            let is_timed = report.time.is_some();
+            if is_timed && diverged.why == Diverges::Waits {
+                failures.push(
+                    "with a clock, who is due goes on: a schedule decides only between those".to_owned(),
+                );
+            }
             let standing = diverged.standing.iter().take(MAX_STANDING);
-            failures.extend(standing.map(|standing| in_words(bus, standing)));
+            failures.extend(standing.map(|standing| in_words(lab.bus(), standing)));
         }
         let (outcome, outcome_name) = match code {
             Code::Interrupted => ("interrupted", "interrupted"),
@@ -95,9 +106,9 @@ impl Verdict {
 
 /// What a task wanted when the execution left its schedule.
 fn in_words(bus: &Bus, standing: &Standing) -> String {
-    let Standing { name, announced, function, is_ready } = *standing;
+    let Standing { name, announced, function, is_possible, is_ready } = *standing;
     let function = function.map_or_else(String::new, |function| format!(", in {function}()"));
-    format!("{} {}{function}", bus.name(name), report::standing(bus, announced, is_ready))
+    format!("{} {}{function}", bus.name(name), report::standing(bus, announced, is_possible, is_ready))
 }
 
 /// How an execution ended: for people, and for programs.

@@ -116,3 +116,26 @@ fn one_bad_file_does_not_hide_the_others() {
     assert!(called.stdout.contains("boot"), "{}", called.stdout);
     assert!(called.stdout.contains("1 invalid"), "{}", called.stdout);
 }
+
+/// With JSON, errors are objects too: one a line, on stderr.
+#[test]
+fn errors_as_json() {
+    let path = file(
+        "errors.json",
+        "{\n  \"version\": 1,\n  \"title\": \"t\",\n  \"note\": \"n\",\n  \"tsaks\": []\n}\n",
+    );
+    for command in ["run", "check"] {
+        let called = sim(&[command, &path, "there/is/none.json", "--message-format", "json"]);
+        assert_eq!((called.code, called.stdout.as_str()), (Some(74), ""), "{called:?}");
+        let called = sim(&[command, &path, "--message-format", "json"]);
+        assert_eq!((called.code, called.stdout.as_str()), (Some(2), ""), "{called:?}");
+        let error: serde_json::Value = serde_json::from_str(&called.stderr).expect("one object");
+        assert_eq!((&error["reason"], &error["code"]), (&"error".into(), &"S006".into()));
+        assert_eq!(error["message"], "unknown field `tsaks`");
+        assert_eq!(error["file"], path.as_str());
+        assert_eq!((&error["line"], &error["column"]), (&5.into(), &3.into()));
+        assert_eq!(error["help"], "did you mean `tasks`?");
+        let rendered = error["rendered"].as_str().expect("text");
+        assert_eq!(format!("{rendered}\n\n"), sim(&[command, &path]).stderr);
+    }
+}

@@ -5,7 +5,7 @@ use std::{io::Read, process::Stdio};
 
 use crate::common::{command, sim};
 
-const RACE: &str = "scenarios/get_net_ns_by_id-vs-last-put.json";
+const RACE: &str = "scenarios/bugs/get_net_ns_by_id-vs-last-put.json";
 
 fn code(arguments: &[&str]) -> i32 {
     let called = sim(arguments);
@@ -41,6 +41,23 @@ fn findings_are_expected_only_where_the_scenario_decides() {
     let schedule = "put, lookup until put_net, kworker/netns, lookup";
     let called = sim(&["run", RACE, "--run", "v4.11", "--schedule", schedule]);
     assert_eq!(called.code, Some(1), "{}", called.stdout);
+}
+
+/// Who is not due is not said to want for a CPU.
+#[test]
+fn a_clock_may_not_follow_a_schedule() {
+    let path = "scenarios/clock-creation-behind-a-slow-exit.json";
+    let called = sim(&["run", path, "--schedule", "stop*3, start*2"]);
+    assert_eq!(called.code, Some(4), "{}", called.stdout);
+    assert!(called.stdout.contains("with a clock, who is due goes on"), "{}", called.stdout);
+    assert!(
+        called.stdout.contains("stop waits for its time, or a CPU, to go on with change of net 1->count"),
+        "{}",
+        called.stdout
+    );
+    let called = sim(&["run", RACE, "--run", "v4.11", "--schedule", "lookup*1000"]);
+    assert_eq!(called.code, Some(4), "{}", called.stdout);
+    assert!(!called.stdout.contains("with a clock"), "{}", called.stdout);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn the_limit_of_time_is_one_for_all_scenarios() {
     let called = sim(&["run", &endless, "scenarios/boot.json", "--max-time", "1"]);
     assert_eq!(called.code, Some(3), "{called:?}");
     assert!(!called.stdout.contains("boot"), "{}", called.stdout);
-    let message = "the limit of time is reached after 0 of 2 scenarios (1 runs); see --max-time";
+    let message = "the limit of time is reached after 0 of 2 scenarios (1 run); see --max-time";
     assert!(called.stderr.contains(message), "{}", called.stderr);
 }
 
@@ -58,7 +58,7 @@ fn the_verdict_is_printed_whatever_the_limit_of_output() {
         called.stdout.contains("\n  ... more is left out: the limit of output is reached; see --max-output")
     );
     assert!(called.stdout.contains("\n?????? ended by a limit after 50000 steps"));
-    assert!(called.stderr.contains(" lines are left out; see --max-output"), "{}", called.stderr);
+    assert!(called.stderr.contains(" lines left out; see --max-output"), "{}", called.stderr);
     let called = sim(&["run", "scenarios/boot.json", "--max-output", "1"]);
     assert_eq!((called.code, called.stderr.as_str()), (Some(0), ""), "what fits is not touched");
 }

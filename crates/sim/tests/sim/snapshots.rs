@@ -38,6 +38,7 @@ fn every_run_has_the_hash_that_it_had() {
     for line in called.stdout.lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("a JSON line");
         if line["reason"] == "result" {
+            assert!(line.get("time").is_some(), "a number, or null without a clock: {line}");
             let text = |key: &str| line[key].as_str().expect("a string").to_owned();
             hashes.push_str(&format!("{} {} {}\n", text("file"), text("run"), text("hash")));
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What `sim` says of the format: lists, the schema, new scenarios, completions.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use crate::common::{scenarios, sim, temporary};
 
@@ -40,18 +40,23 @@ fn lists_have_a_line_for_each_word() {
 #[test]
 fn lists_are_whole() {
     let codes = scenario::CODES.iter().chain(report::finding::EXPLANATIONS);
-    let files = scenarios().into_iter().filter_map(|path| {
-        let stem = Path::new(&path).file_stem()?.to_str()?;
-        Some(stem.to_owned())
-    });
-    let expected: [(&str, Vec<String>); 7] = [
+    let scenarios = scenarios();
+    let files = scenarios.iter().filter_map(|path| path.strip_prefix("scenarios/")?.strip_suffix(".json"));
+    let expected: [(&str, Vec<String>); 8] = [
         ("ops", scenario::operations().iter().map(|operation| operation.name.to_owned()).collect()),
         ("events", scenario::EVENTS.iter().map(|(form, _)| first_word(form)).collect()),
         ("functions", scenario::FUNCTIONS.iter().map(|name| (*name).to_owned()).collect()),
         ("codes", codes.map(|(code, _)| (*code).to_owned()).collect()),
         ("patches", scenario::patches().map(|(name, _)| name.to_owned()).collect()),
         ("subsystems", scenario::subsystems().map(|(name, _)| name.to_owned()).collect()),
-        ("scenarios", files.collect()),
+        ("scenarios", files.clone().map(str::to_owned).collect()),
+        (
+            "bugs",
+            std::iter::once("scenario")
+                .chain(files.filter(|file| file.starts_with("bugs/")))
+                .map(str::to_owned)
+                .collect(),
+        ),
     ];
     for (what, words) in expected {
         let listed: Vec<String> = good(&["list", what]).lines().map(first_word).collect();
