@@ -8,13 +8,15 @@ mod list;
 mod lockdep;
 mod rcu;
 mod refcount;
+mod workqueue;
 
-use machine::{Addr, Bug, Checker, Event, Loc, Locking, Scene, What};
+use machine::{Access, Addr, Bug, Checker, Event, Loc, Locking, Scene, What};
 
 pub use list::DebugList;
 pub use lockdep::Lockdep;
 pub use rcu::RcuUsage;
 pub use refcount::Refcounts;
+pub use workqueue::WorkqueueWatchdog;
 
 /// Which checks are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +29,17 @@ pub struct Enabled {
     pub list: bool,
     /// [`Refcounts`].
     pub refcount: bool,
+    /// [`WorkqueueWatchdog`], `workqueue.watchdog_thresh`: seconds, 0 for none.
+    pub workqueue_thresh: u64,
 }
 
 impl Enabled {
     /// Every check.
-    pub const ALL: Self = Enabled { lockdep: true, rcu: true, list: true, refcount: true };
+    pub const ALL: Self =
+        Enabled { lockdep: true, rcu: true, list: true, refcount: true, workqueue_thresh: 30 };
     /// None.
-    pub const NONE: Self = Enabled { lockdep: false, rcu: false, list: false, refcount: false };
+    pub const NONE: Self =
+        Enabled { lockdep: false, rcu: false, list: false, refcount: false, workqueue_thresh: 0 };
 }
 
 /// All checkers of this crate, as one.
@@ -44,16 +50,25 @@ pub struct Checkers {
     rcu: RcuUsage,
     list: DebugList,
     refcount: Refcounts,
+    workqueue: WorkqueueWatchdog,
 }
 
 impl Checkers {
     /// Those that are enabled.
     pub fn new(enabled: Enabled) -> Self {
-        Checkers { enabled, lockdep: Lockdep::default(), rcu: RcuUsage, list: DebugList, refcount: Refcounts }
+        Checkers {
+            enabled,
+            lockdep: Lockdep::default(),
+            rcu: RcuUsage,
+            list: DebugList,
+            refcount: Refcounts,
+            workqueue: WorkqueueWatchdog::new(enabled.workqueue_thresh),
+        }
     }
     /// Enables others, from the next execution on.
     pub fn enable(&mut self, enabled: Enabled) {
         self.enabled = enabled;
+        self.workqueue = WorkqueueWatchdog::new(enabled.workqueue_thresh);
     }
 }
 
@@ -61,6 +76,7 @@ impl Checker for Checkers {
     fn reset(&mut self) {
         self.lockdep.reset();
         self.rcu.reset();
+        self.workqueue.reset();
     }
     #[inline]
     fn looks_at(&self, what: &What) -> bool {
@@ -69,6 +85,7 @@ impl Checker for Checkers {
             || self.rcu.looks_at(what)
             || self.list.looks_at(what)
             || self.refcount.looks_at(what)
+            || self.workqueue.looks_at(what)
     }
     #[inline]
     fn wants_lock(&mut self, lock: Addr, how: Locking, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>) {
@@ -90,6 +107,9 @@ impl Checker for Checkers {
         if self.enabled.refcount {
             self.refcount.happened(event, scene, found);
         }
+        if self.enabled.workqueue_thresh > 0 && self.workqueue.looks_at(&event.what) {
+            self.workqueue.happened(event, scene, found);
+        }
     }
     fn exited(&mut self, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>) {
         if self.enabled.lockdep {
@@ -98,5 +118,11 @@ impl Checker for Checkers {
         if self.enabled.rcu {
             self.rcu.exited(loc, scene, found);
         }
+    }
+    fn next_timer(&self) -> u64 {
+        self.workqueue.next_timer()
+    }
+    fn timer(&mut self, now: u64, cpus: u32, found: &mut Vec<(Access, Bug)>) {
+        self.workqueue.timer(now, cpus, found);
     }
 }

@@ -9,7 +9,7 @@ use checkers::{Checkers, Enabled};
 use machine::{Choice, ContextKind, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Clock, Config, Diverged, First, Preempt, RcuModel, Recorded, Schedule, ScheduleError, Seeded,
-    Sim, render,
+    Sim, Watchdogs, render,
 };
 use netns::Change;
 use scenario::{
@@ -383,6 +383,11 @@ impl<W: Driver> Driver for Watching<'_, W> {
             self.tell(effect);
         }
     }
+    fn time_has_passed(&mut self, time: u64) {
+        self.time = time;
+        self.driver.time_has_passed(time);
+        self.watcher.time_has_passed(time);
+    }
     fn found(&mut self, finding: &Finding) {
         let cpu = self.cpus.get(finding.by.id.index()).copied().unwrap_or(0);
         let step = self.steps.step_of(finding.by.id);
@@ -413,6 +418,7 @@ fn enabled(scenario: &Scenario) -> Enabled {
         rcu: machine.prove_rcu,
         list: machine.debug_list,
         refcount: machine.refcount,
+        workqueue_thresh: machine.workqueue_watchdog_thresh,
     }
 }
 
@@ -432,6 +438,11 @@ fn config(scenario: &Scenario) -> Config {
         rcu,
         clock: machine.clock,
         hz: machine.hz,
+        watchdogs: Watchdogs {
+            hung_task_timeout: machine.hung_task_timeout_secs,
+            lockup_thresh: machine.watchdog_thresh,
+            rcu_stall_timeout: machine.rcu_stall_timeout(),
+        },
         max_time: machine.max_time,
         cpus: machine.cpus,
         preempt,

@@ -42,6 +42,24 @@ impl Checks {
     pub const NONE: Self = Checks { kasan: false, kcsan: false };
 }
 
+/// With a clock: after how many seconds the kernel's watchdogs complain; 0 switches one off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watchdogs {
+    /// `hung_task_timeout_secs`
+    pub hung_task_timeout: u64,
+    /// `watchdog_thresh`: that of the hard lockup detector, and half of the soft one's.
+    pub lockup_thresh: u64,
+    /// `rcu_cpu_stall_timeout`
+    pub rcu_stall_timeout: u64,
+}
+
+impl Default for Watchdogs {
+    /// v4.11's.
+    fn default() -> Self {
+        Watchdogs { hung_task_timeout: 120, lockup_thresh: 10, rcu_stall_timeout: 21 }
+    }
+}
+
 /// A simulated machine: its hardware, its kernel's configuration, its limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -55,6 +73,8 @@ pub struct Config {
     pub clock: Clock,
     /// With a clock: timer interrupts a second. `CONFIG_HZ`
     pub hz: u32,
+    /// With a clock: when watchdogs complain.
+    pub watchdogs: Watchdogs,
     /// How much memory an allocation takes.
     pub slab: Slab,
     /// The checks that are made.
@@ -82,6 +102,7 @@ impl Default for Config {
             rcu: RcuModel::default(),
             clock: Clock::Untimed,
             hz: 250,
+            watchdogs: Watchdogs::default(),
             slab: Slab::SizeClasses,
             checks: Checks::ALL,
             points: Points::default(),

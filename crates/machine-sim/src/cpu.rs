@@ -3,6 +3,8 @@
 
 use machine::{TaskId, TaskSet};
 
+use crate::watchdog::Lockup;
+
 /// One CPU: the task that has it, and the interrupts that borrow it.
 #[derive(Debug, Default)]
 pub(crate) struct Cpu {
@@ -27,6 +29,8 @@ pub(crate) struct Cpu {
     pub(crate) softirq_time: u64,
     /// Its timer interrupt is on.
     pub(crate) has_tick: bool,
+    /// What the lockup detectors know of it.
+    pub(crate) lockup: Lockup,
     /// What it does next has to be looked at again.
     pub(crate) touched: bool,
 }

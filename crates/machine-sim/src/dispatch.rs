@@ -7,10 +7,11 @@
 
 use std::cmp::Reverse;
 
-use machine::{ContextKind, Driver, TaskId};
+use machine::{ContextKind, TaskId};
 
 use crate::{
     config::{Outcome, Preempt, RcuModel},
+    observed::Observer,
     sim::Sim,
     time::{Earliest, Timer},
 };
@@ -36,7 +37,7 @@ impl Sim {
     }
 
     /// Lets time pass until a context is due, or none will ever be.
-    pub(crate) fn advance<D: Driver + ?Sized>(&mut self, driver: &mut D) {
+    pub(crate) fn advance<D: Observer>(&mut self, driver: &mut D) {
         let mut fruitless = 0;
         loop {
             self.settle();
@@ -44,6 +45,12 @@ impl Sim {
             // What is due at the time of a timer has been going on before.
             if self.time.first_timer().is_none_or(|at| at >= due) {
                 break;
+            }
+            if self.time.first_timer().is_some_and(|at| at >= self.watchdog.next) {
+                self.watch(driver);
+                if self.over.is_some() {
+                    break;
+                }
             }
             // Ticks can end a grace period, a time slice and the turn of ksoftirqd, but not more than that.
             fruitless += usize::from(due == Earliest::NEVER && self.time.sleepers == 0);

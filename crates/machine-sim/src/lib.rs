@@ -21,8 +21,9 @@ mod sim;
 mod stuck;
 mod tasks;
 mod time;
+mod watchdog;
 
-pub use config::{Checks, Config, Limit, Outcome, Preempt, RcuModel};
+pub use config::{Checks, Config, Limit, Outcome, Preempt, RcuModel, Watchdogs};
 pub use driver::{First, MAX_RUNS, Recorded, Seeded};
 pub use machine::{Clock, Costs};
 pub use schedule::{Diverged, Schedule, ScheduleError, Standing, Why, render};

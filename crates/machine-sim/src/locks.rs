@@ -21,7 +21,11 @@ pub(crate) struct Sync {
 
 impl Sim {
     pub(crate) fn disable(&mut self, task: usize, section: Section) {
-        *self.tasks[task].count_of(section) += 1;
+        let count = self.tasks[task].count_of(section);
+        *count += 1;
+        if section == Section::Irq && *count == 1 {
+            self.tasks[task].irqs_off = self.time.now;
+        }
         self.cpus.changed = true;
     }
     pub(crate) fn enable(&mut self, task: usize, section: Section) {
@@ -44,7 +48,12 @@ impl Sim {
             Locking::Mutex | Locking::MutexKillable => return,
             Locking::Spin => {}
             Locking::SpinBh => change(&mut task.bh_count),
-            Locking::SpinIrq | Locking::SpinIrqSave => change(&mut task.irq_count),
+            Locking::SpinIrq | Locking::SpinIrqSave => {
+                if task.irq_count == 0 {
+                    task.irqs_off = self.time.now;
+                }
+                change(&mut task.irq_count);
+            }
         }
         change(&mut task.preempt_count);
         self.cpus.changed = true;

@@ -39,6 +39,9 @@ impl<D: Driver + ?Sized, C: Checker> Driver for Observed<'_, D, C> {
     fn happened(&mut self, event: &Event) {
         self.driver.happened(event);
     }
+    fn time_has_passed(&mut self, time: u64) {
+        self.driver.time_has_passed(time);
+    }
     fn found(&mut self, finding: &Finding) {
         self.driver.found(finding);
     }

@@ -20,6 +20,19 @@ pub(crate) struct Grace {
     left: Released,
     /// CPUs that have not been in a quiescent state since it began.
     cpus: TaskSet,
+    /// With a clock: when it began.
+    pub(crate) begun: u64,
+    /// CPUs are interrupted for it.
+    pub(crate) expedited: bool,
+    /// A watchdog has complained of it.
+    pub(crate) has_stalled: bool,
+}
+
+impl Grace {
+    /// Who waits for it.
+    pub(crate) fn task(&self) -> usize {
+        self.task
+    }
 }
 
 /// The machine's one RCU domain.
@@ -29,7 +42,7 @@ pub(crate) struct Rcu {
     next: u64,
     /// Those that go on: number and task, by ascending number.
     readers: Vec<(u64, u32)>,
-    graces: Vec<Grace>,
+    pub(crate) graces: Vec<Grace>,
     /// Sets that are not needed at present.
     spare: Vec<TaskSet>,
     /// What readers leave for grace periods that begin later.
@@ -132,7 +145,9 @@ impl Sim {
                 }
             }
         }
-        self.rcu.graces.push(Grace { task, before: self.rcu.next, left, cpus });
+        let (before, begun) = (self.rcu.next, self.time.now);
+        self.rcu.graces.push(Grace { task, before, left, cpus, begun, expedited, has_stalled: false });
+        self.watch_grace_period();
         0
     }
 

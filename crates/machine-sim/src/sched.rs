@@ -140,8 +140,8 @@ impl Sim {
 
     #[inline(never)]
     fn change_ready(&mut self, task: usize, ready: bool) {
-        self.tasks[task].ready = ready;
-        if ready && self.time.is_on() {
+        let was_ready = std::mem::replace(&mut self.tasks[task].ready, ready);
+        if (ready || was_ready) && self.time.is_on() {
             self.tasks[task].since = self.time.now;
         }
         if !ready && self.announced[task].is_none_or(|announced| announced.op.sleeps()) {
@@ -229,7 +229,9 @@ impl Sim {
             _ => &mut cpu.softirq,
         };
         if is_active {
-            *slot = Some(task as u32);
+            if slot.replace(task as u32) != Some(task as u32) {
+                self.tasks[task].irqs_off = self.time.now;
+            }
         } else if *slot == Some(task as u32) {
             *slot = None;
         }
@@ -258,6 +260,7 @@ impl Sim {
         let is_open = !is_interrupted && current.is_none_or(|current| self.is_preemptible(current.index()));
         if is_open != self.cpus.open.contains(cpu) {
             self.cpus.open.set(cpu, is_open);
+            self.run_watchdog(cpu);
             for i in 0..self.cpus.all[cpu].queue.len() {
                 self.cpus.able.set(self.cpus.all[cpu].queue[i] as usize, is_open);
             }
@@ -331,6 +334,7 @@ impl Sim {
     pub(crate) fn switch_on(&mut self, task: usize, cpu: usize) {
         let preempted = self.cpus.all[cpu].current.replace(TaskId(task as u32));
         self.quiescent(cpu); // a context switch
+        self.run_watchdog(cpu);
         if let Some(preempted) = preempted {
             self.tasks[preempted.index()].on_cpu = false;
             self.file(preempted.index());

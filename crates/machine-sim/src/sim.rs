@@ -24,6 +24,7 @@ use crate::{
     shadow::{Mark, Shadow, Shared},
     tasks::Task,
     time::Time,
+    watchdog::Watchdog,
 };
 
 /// Findings of one execution that are kept: a loop may make any number of them.
@@ -50,6 +51,7 @@ pub struct Sim {
     pub(crate) clocks: Clocks,
     pub(crate) rcu: Rcu,
     pub(crate) time: Time,
+    pub(crate) watchdog: Watchdog,
     said: Vec<Said>,
     /// A second list, for the first step.
     said_before: Vec<Said>,
@@ -104,6 +106,7 @@ impl Sim {
             clocks: Clocks::default(),
             rcu: Rcu::default(),
             time: Time::default(),
+            watchdog: Watchdog::default(),
             said: Vec::new(),
             said_before: Vec::new(),
             findings: Vec::new(),
@@ -214,6 +217,7 @@ impl Sim {
         checker.reset();
         let driver = &mut Observed { driver, checker };
         self.reset();
+        self.start_watchdogs(driver);
         let (name, task) = (self.bus.intern("main"), Box::pin(main(self.bus.clone())));
         // What `main` did before it became a task, it did as the first task.
         let mut before = std::mem::take(&mut self.said_before);
@@ -482,9 +486,14 @@ impl Sim {
 
     #[cold]
     pub(crate) fn found(&mut self, task: usize, bug: Bug, loc: Loc) {
+        self.keep_finding(self.access_of(self.mark(task, loc)), bug, Some(task));
+    }
+    /// A bug that somebody made at some time. The stack is that of a task now, if that is the one.
+    #[cold]
+    pub(crate) fn keep_finding(&mut self, by: Access, bug: Bug, stack_of: Option<usize>) {
         if self.findings.len() < MAX_FINDINGS {
-            let by = self.access_of(self.mark(task, loc));
-            self.findings.push(Finding { bug, by, stack: self.stacks[task].clone() });
+            let stack = stack_of.map(|task| self.stacks[task].clone()).unwrap_or_default();
+            self.findings.push(Finding { bug, by, stack });
         } else {
             self.findings_left_out += 1;
         }
@@ -576,6 +585,10 @@ impl Sim {
         }
     }
 
+    /// Whether something was found that no driver was told of yet.
+    pub(crate) fn has_untold(&self) -> bool {
+        self.told < self.findings.len()
+    }
     #[cold]
     pub(crate) fn tell<D: Driver + ?Sized>(&mut self, driver: &mut D) {
         for finding in &self.findings[self.told..] {

@@ -19,7 +19,7 @@ pub(crate) struct Task {
     pub(crate) on_cpu: bool,
     /// What it has announced is possible.
     pub(crate) ready: bool,
-    /// With a clock: since when.
+    /// With a clock: since when it is, or is not.
     pub(crate) since: u64,
     /// Whether it stands in its CPU's queue.
     pub(crate) queued: bool,
@@ -33,6 +33,8 @@ pub(crate) struct Task {
     pub(crate) bh_count: u32,
     /// Sections without interrupts.
     pub(crate) irq_count: u32,
+    /// With a clock: when it has switched interrupts off, or begun to handle one.
+    pub(crate) irqs_off: u64,
     /// How many `rcu_read_lock()` are not unlocked.
     pub(crate) rcu_nesting: u32,
     /// The number and place of its outermost read-side critical section.
@@ -58,6 +60,7 @@ impl Task {
             preempt_count: 0,
             bh_count: 0,
             irq_count: 0,
+            irqs_off: 0,
             rcu_nesting: 0,
             reader: None,
             next_waiter: None,

@@ -62,6 +62,13 @@ pub trait Checker {
     fn wants_lock(&mut self, lock: Addr, how: Locking, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>);
     /// Told when a task has returned: `do_exit()`. `loc` is where it did something last.
     fn exited(&mut self, loc: Loc, scene: &Scene<'_>, found: &mut Vec<Bug>);
+    /// With a clock: when it looks again at what has not happened, if ever. Asked at the beginning of an execution, and
+    /// when it has looked.
+    fn next_timer(&self) -> u64 {
+        u64::MAX
+    }
+    /// Told when that time has come, on a machine of so many CPUs. What it finds, it says who did it, and where.
+    fn timer(&mut self, _now: u64, _cpus: u32, _found: &mut Vec<(Access, Bug)>) {}
 }
 
 /// Checks nothing.

@@ -71,6 +71,8 @@ pub trait Driver {
     /// Told of every operation and effect, in order.
     #[inline]
     fn happened(&mut self, _event: &Event) {}
+    /// Told that time has passed since the last event, before what a watchdog finds.
+    fn time_has_passed(&mut self, _time: u64) {}
     /// Told of every finding, right after the event that it is about.
     fn found(&mut self, _finding: &Finding) {}
     /// Told at the end of a task that waits for ever for `op`.
@@ -88,6 +90,9 @@ impl<D: Driver + ?Sized> Driver for &mut D {
     #[inline]
     fn happened(&mut self, event: &Event) {
         (**self).happened(event);
+    }
+    fn time_has_passed(&mut self, time: u64) {
+        (**self).time_has_passed(time);
     }
     fn found(&mut self, finding: &Finding) {
         (**self).found(finding);
@@ -116,6 +121,10 @@ impl<D: Driver, W: Driver> Driver for Watched<D, W> {
     fn happened(&mut self, event: &Event) {
         self.driver.happened(event);
         self.watcher.happened(event);
+    }
+    fn time_has_passed(&mut self, time: u64) {
+        self.driver.time_has_passed(time);
+        self.watcher.time_has_passed(time);
     }
     fn found(&mut self, finding: &Finding) {
         self.driver.found(finding);

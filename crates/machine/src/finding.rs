@@ -3,7 +3,7 @@
 
 use std::{fmt, panic::Location};
 
-use crate::{Frame, Leaving, LockProblem, LockReport, Op, TakenLock};
+use crate::{Alarm, Frame, Leaving, LockProblem, LockReport, Op, TakenLock};
 
 /// A line of kernel code.
 pub type Loc = &'static Location<'static>;
@@ -201,6 +201,8 @@ pub enum Bug {
         /// How.
         what: &'static str,
     },
+    /// With a clock: something takes too long.
+    Watchdog(Box<Alarm>),
 }
 
 impl Finding {
@@ -232,6 +234,7 @@ impl Finding {
             Bug::SuspiciousRcu { .. } => "suspicious-rcu",
             Bug::ListCorruption { .. } => "list-corruption",
             Bug::Refcount { .. } => "refcount",
+            Bug::Watchdog(alarm) => alarm.code(),
             Bug::Oops { fault, .. } => match fault {
                 Fault::BadPointer(BadPointer::Null, _) => "null-dereference",
                 Fault::BadPointer(BadPointer::ListPoison1 | BadPointer::ListPoison2, _) => "list-poison",
@@ -286,6 +289,7 @@ impl fmt::Display for Finding {
             Bug::ListCorruption { what } => write!(f, "{what}, in {function}"),
             Bug::Refcount { what, cell } => write!(f, "refcount_t: {what}. in {function}: {cell}"),
             Bug::SuspiciousRcu { what } => write!(f, "WARNING: suspicious RCU usage in {function}: {what}"),
+            Bug::Watchdog(alarm) => write!(f, "{alarm}"),
             Bug::Oops { fault, target } => match fault {
                 Fault::BadPointer(BadPointer::Null, _) => {
                     write!(f, "BUG: unable to handle kernel NULL pointer dereference in {function}")

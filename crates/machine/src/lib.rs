@@ -61,6 +61,7 @@ mod memory;
 mod names;
 mod op;
 mod ready;
+mod watchdog;
 
 pub use addr::{Addr, MAX_CELLS};
 pub use bus::{Announced, Bus, ContextKind, Current, NewTask, Plain, Points, Said, Step, Task, Unlock};
@@ -75,3 +76,4 @@ pub use memory::{BadPointer, Memory, Object, OutOfMemory, Place, Slab};
 pub use names::{Function, STEP, Symbol, Symbols, Tracepoint, name_hash};
 pub use op::{Effect, Fault, Locking, Op, Order, Section, TaskId, Update};
 pub use ready::{Ready, TaskSet};
+pub use watchdog::{Alarm, Detected, RcuStall};

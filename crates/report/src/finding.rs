@@ -9,6 +9,7 @@ mod lockdep;
 mod oops;
 mod tasks;
 mod title;
+mod watchdog;
 
 use std::fmt::Write as _;
 
@@ -50,6 +51,7 @@ pub fn text(scene: &Scene<'_>, finding: &Finding) -> String {
         Bug::LocksHeld { leaving, held } => report.locks_held(*leaving, held),
         Bug::ListCorruption { .. } | Bug::Refcount { .. } => report.warning(),
         Bug::SuspiciousRcu { what } => report.suspicious_rcu(what),
+        Bug::Watchdog(alarm) => report.alarm(alarm),
         Bug::Oops { fault, target } => report.oops(*fault, target),
     }
     report.text

@@ -2,7 +2,7 @@
 //! JSON lines. Every line is an object with a `reason` and the number of the format; fields keep their names and
 //! their order.
 
-use machine::{Access, Bug, Cell, Finding, Loc, TakenLock};
+use machine::{Access, Alarm, Bug, Cell, Finding, Loc, TakenLock};
 use serde::Serialize;
 
 use crate::{
@@ -243,6 +243,18 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
             found.locks.extend(held.iter().map(|lock| taken(lock, who(&lock.at))));
         }
         Bug::Refcount { cell, .. } => found.object = Some(object(cell)),
+        Bug::Watchdog(alarm) => match &**alarm {
+            Alarm::HungTask { what, holders, .. } => {
+                found.waits_for = Some(what);
+                found.holders.extend(holders.iter().map(who));
+            }
+            Alarm::RcuStall(stall) => {
+                found.waits_for = Some("a grace period");
+                let cpus = stall.cpus.iter().map(|(_, runs)| runs);
+                found.holders.extend(cpus.chain(&stall.tasks).map(who));
+            }
+            Alarm::SoftLockup { .. } | Alarm::HardLockup { .. } | Alarm::WorkqueueLockup { .. } => {}
+        },
         Bug::SuspiciousRcu { .. } | Bug::ListCorruption { .. } => {}
         Bug::Oops { .. } | Bug::BadUnlock { .. } | Bug::SleepInAtomic { .. } | Bug::Warning { .. } => {}
     }

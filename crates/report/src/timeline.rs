@@ -173,6 +173,9 @@ impl Driver for Timeline {
         }
     }
 
+    fn time_has_passed(&mut self, time: u64) {
+        self.time = time;
+    }
     fn found(&mut self, finding: &Finding) {
         self.grow(finding.by.id);
         self.push(finding.by.id, Shown::Found(finding.to_string().into()));

@@ -67,6 +67,10 @@ fn check_clock(cx: &mut Checker<'_>, text: &MachineText) {
     let needs = [
         ("costs", text.costs.is_some(), is_timed, "a clock"),
         ("max_time", text.max_time.is_some(), is_timed, "a clock"),
+        ("hung_task_timeout_secs", text.hung_task_timeout_secs.is_some(), is_timed, "a clock"),
+        ("watchdog_thresh", text.watchdog_thresh.is_some(), is_timed, "a clock"),
+        ("rcu_cpu_stall_timeout", text.rcu_cpu_stall_timeout.is_some(), is_timed, "a clock"),
+        ("workqueue_watchdog_thresh", text.workqueue_watchdog_thresh.is_some(), is_timed, "a clock"),
         ("hz", text.hz.is_some(), is_timed || text.rcu == Rcu::PerCpu, "a clock, or RCU per CPU"),
     ];
     cx.within([Seg::Key("machine")], |cx| {
@@ -114,6 +118,10 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
         prove_rcu: true,
         debug_list: true,
         refcount: true,
+        hung_task_timeout_secs: 120,
+        watchdog_thresh: 10,
+        rcu_cpu_stall_timeout: 21,
+        workqueue_watchdog_thresh: 30,
     };
     let Some(text) = text else { return config };
     check_clock(cx, &text);
@@ -141,6 +149,13 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
     config.prove_rcu = text.prove_rcu;
     config.debug_list = text.debug_list;
     config.refcount = text.refcount;
+    config.hung_task_timeout_secs =
+        text.hung_task_timeout_secs.map_or(config.hung_task_timeout_secs, |n| n.u64());
+    config.watchdog_thresh = text.watchdog_thresh.map_or(config.watchdog_thresh, |n| n.u64());
+    config.rcu_cpu_stall_timeout =
+        text.rcu_cpu_stall_timeout.map_or(config.rcu_cpu_stall_timeout, |n| n.u64());
+    config.workqueue_watchdog_thresh =
+        text.workqueue_watchdog_thresh.map_or(config.workqueue_watchdog_thresh, |n| n.u64());
     config
 }
 

@@ -177,6 +177,22 @@ object! {
         /// Whether counts of references are watched, as by later kernels' refcount_t; true if absent.
         #[serde(default = "yes")]
         refcount: bool,
+        /// With a clock: seconds that a task sleeps in TASK_UNINTERRUPTIBLE from one look to the next before it counts as
+        /// hung; 120 if absent, 0 for never.
+        #[schemars(extend("default" = 120))]
+        hung_task_timeout_secs: Option<Number<0, 3600>>,
+        /// With a clock: seconds that a CPU takes no interrupts before it counts as locked up, and half of those that
+        /// it does not schedule; 10 if absent, 0 for never.
+        #[schemars(extend("default" = 10))]
+        watchdog_thresh: Option<Number<0, 60>>,
+        /// With a clock: seconds before a grace period counts as stalled, 5 more with `prove_rcu`; 21 if absent, 0 for
+        /// never.
+        #[schemars(extend("default" = 21))]
+        rcu_cpu_stall_timeout: Option<Number<0, 300>>,
+        /// With a clock: seconds before a pool whose workers begin with nothing counts as locked up; 30 if absent, 0
+        /// for never.
+        #[schemars(extend("default" = 30))]
+        workqueue_watchdog_thresh: Option<Number<0, 3600>>,
         #[serde(default, rename = "note")]
         _note: Note,
     }

@@ -59,9 +59,24 @@ pub struct MachineConfig {
     pub debug_list: bool,
     /// Counts of references
     pub refcount: bool,
+    /// With a clock, as all of these: seconds until a task counts as hung; 0 for never.
+    pub hung_task_timeout_secs: u64,
+    /// Seconds until a hard lockup; twice as many until a soft one.
+    pub watchdog_thresh: u64,
+    /// Seconds until a grace period is reported as stalled.
+    pub rcu_cpu_stall_timeout: u64,
+    /// Seconds until a pool of workers counts as locked up.
+    pub workqueue_watchdog_thresh: u64,
 }
 
 impl MachineConfig {
+    /// `rcu_jiffies_till_stall_check()`: with CONFIG_PROVE_RCU it is 5 seconds later. 0 for never.
+    pub fn rcu_stall_timeout(&self) -> u64 {
+        match self.rcu_cpu_stall_timeout {
+            0 => 0,
+            seconds => seconds + if self.prove_rcu { 5 } else { 0 },
+        }
+    }
     /// Cells of 8 bytes of simulated memory.
     pub fn max_cells(&self) -> usize {
         cells_of(self.max_memory_mib)

@@ -233,7 +233,7 @@ impl Events {
             Bug::DataRace { .. } | Bug::UnorderedFree { .. } => return,
             // Nothing of the kind was compiled in.
             Bug::Lockdep(_) | Bug::LocksHeld { .. } | Bug::SuspiciousRcu { .. } => return,
-            Bug::ListCorruption { .. } | Bug::Refcount { .. } => return,
+            Bug::ListCorruption { .. } | Bug::Refcount { .. } | Bug::Watchdog(_) => return,
         };
         // What the event was about did not happen.
         if let Some(events) = &mut self.current {

@@ -166,6 +166,56 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          In a kernel: CONFIG_DEBUG_LIST.",
     ),
     (
+        "hung-task",
+        "A task sleeps for minutes where no signal wakes it (TASK_UNINTERRUPTIBLE): it waits for a mutex, a completion, \
+         a grace period, or in msleep().\n\
+         With a clock, khungtaskd looks once in `hung_task_timeout_secs`. It reports who sleeps and has not run since \
+         the last look, and so has slept for one to two times as long; at every look again, ten times at most in a \
+         run, and nobody after an oops. It passes over who waits in mutex_lock_killable(), as copy_net_ns() does for \
+         net_mutex.\n\
+         Look at who holds what it waits for, and what that one waits for: it may be slow and not stuck. What waits \
+         for ever, and keeps everybody waiting, is a `deadlock`.\n\
+         In a kernel: CONFIG_DETECT_HUNG_TASK.",
+    ),
+    (
+        "soft-lockup",
+        "A CPU does not schedule: a task computes or spins where it cannot be preempted, or a softirq goes on.\n\
+         With a clock, each CPU has a watchdog thread that is woken five times in twice `watchdog_thresh`. A CPU that it \
+         has not got for longer than that is reported once, with whom it has instead, in seconds of 2^30 ns, hence the \
+         usual 22s.\n\
+         Look at the loop that the call trace ends in: it wants a cond_resched(), which helps with CONFIG_PREEMPT_VOLUNTARY \
+         here, or shorter sections under a spinlock. Who spins waits for who holds the lock.\n\
+         In a kernel: CONFIG_LOCKUP_DETECTOR.",
+    ),
+    (
+        "hard-lockup",
+        "A CPU takes no interrupts: it computes or spins with interrupts off, or an interrupt handler goes on.\n\
+         With a clock, an NMI comes once in `watchdog_thresh`. It reports a CPU, once, on which no timer interrupt of the \
+         soft lockup detector has come since the last one.\n\
+         Look at where interrupts are switched off: at a lock taken by spin_lock_irq() or spin_lock_irqsave(), or a \
+         handler that does too much.\n\
+         In a kernel: CONFIG_HARDLOCKUP_DETECTOR.",
+    ),
+    (
+        "rcu-stall",
+        "RCU: a grace period does not end. A reader stays inside, or a CPU does not come to a quiescent state.\n\
+         With a clock, each grace period has `rcu_cpu_stall_timeout` seconds, 5 more with CONFIG_PROVE_RCU. Then a CPU \
+         that holds it up and takes ticks reports itself; two ticks later another CPU reports those that do not, and \
+         readers that were preempted or sleep. Each grace period is reported once.\n\
+         Look at who holds it up: the report names the CPUs with whoever runs there, and the readers with where their \
+         sections begin. A reader should not walk so much at once; a loop in kernel code should schedule.\n\
+         In a kernel: always there (CONFIG_RCU_STALL_COMMON), with CONFIG_RCU_CPU_STALL_TIMEOUT.",
+    ),
+    (
+        "workqueue-lockup",
+        "A workqueue's pool has an item that no worker begins with: no CPU is free for one.\n\
+         With a clock, a timer looks once in `workqueue_watchdog_thresh` seconds whether a worker has taken an item since. \
+         Of an ordered workqueue only one item is in the pool, the others are delayed until it has run: a cleanup pass \
+         that takes long is no lockup, however many wait behind it.\n\
+         Look at who has the CPUs: usually there is a soft lockup as well.\n\
+         In a kernel: CONFIG_WQ_WATCHDOG.",
+    ),
+    (
         "refcount",
         "A reference is taken where the count is 0, so that the object is about to be freed, or is; or one is \
          dropped where there is none.\n\

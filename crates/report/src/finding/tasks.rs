@@ -17,16 +17,26 @@ impl Report<'_> {
         self.line(&format!("task:{comm:<15} state:{state} pid:{pid:<5} cpu:{cpu}"));
         self.call_trace();
         self.line("");
+        self.waits_for(what, op);
+        if holders.is_empty() {
+            self.line("Nobody holds it, and nobody who could still run will signal it.");
+        }
+        self.held_by(holders);
+    }
+
+    /// What a task waits for.
+    pub(super) fn waits_for(&mut self, what: &str, op: Op) {
         let (verb, what) = match op {
             Op::Lock(addr, how) => (lock_names(how).0, self.words.cell(addr)),
             Op::Wait(addr) => ("wait_for_completion", self.words.cell(addr)),
             Op::GraceEnd => ("synchronize_rcu", what.to_owned()),
+            Op::Sleep(_) => ("msleep", what.to_owned()),
             _ => ("to run on", what.to_owned()),
         };
         self.line(&format!("It waits for {what} ({verb})."));
-        if holders.is_empty() {
-            self.line("Nobody holds it, and nobody who could still run will signal it.");
-        }
+    }
+    /// Who has it.
+    pub(super) fn held_by(&mut self, holders: &[Access]) {
         for holder in holders {
             let task = self.task(holder);
             self.line(&format!("Held by {task} since step {}:", holder.step));

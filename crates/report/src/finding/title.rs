@@ -22,6 +22,9 @@ pub fn title(scene: &Scene<'_>, finding: &Finding) -> String {
         };
         return format!("NMI watchdog: {lockup} in {}: {what}", function_of_finding(scene, finding));
     }
+    if let Bug::Watchdog(alarm) = &finding.bug {
+        return alarm.title(&format!("{}:{}", scene.bus.name(by.task), scene.pid(by.id)));
+    }
     let title = finding.to_string();
     match &finding.bug {
         Bug::DataRace { earlier: other, .. } | Bug::UnorderedFree { used: other, .. } => {
