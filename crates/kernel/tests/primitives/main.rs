@@ -19,4 +19,5 @@ mod scheduling;
 mod setup;
 mod slab;
 mod time;
+mod watchdog;
 mod workqueue;
