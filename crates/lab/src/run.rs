@@ -399,7 +399,9 @@ impl<W: Driver> Driver for Watching<'_, W> {
             step,
         });
         self.driver.found(finding);
-        self.watcher.found(finding);
+        if self.is_shown {
+            self.watcher.found(finding);
+        }
     }
     fn stuck(&mut self, task: TaskId, op: Op) {
         self.driver.stuck(task, op);

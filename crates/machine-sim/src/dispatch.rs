@@ -42,15 +42,16 @@ impl Sim {
         loop {
             self.settle();
             let due = self.time.earliest.least();
-            // What is due at the time of a timer has been going on before.
-            if self.time.first_timer().is_none_or(|at| at >= due) {
-                break;
-            }
-            if self.time.first_timer().is_some_and(|at| at >= self.watchdog.next) {
-                self.watch(driver);
+            let first = self.time.first_timer().unwrap_or(Earliest::NEVER).min(due);
+            if first >= self.watchdog.next && first != Earliest::NEVER {
+                self.watch(first, driver);
                 if self.over.is_some() {
                     break;
                 }
+            }
+            // What is due at the time of a timer has been going on before.
+            if self.time.first_timer().is_none_or(|at| at >= due) {
+                break;
             }
             // Ticks can end a grace period, a time slice and the turn of ksoftirqd, but not more than that.
             fruitless += usize::from(due == Earliest::NEVER && self.time.sleepers == 0);

@@ -2,8 +2,8 @@
 //! With a clock: the kernel's watchdogs, which complain of what takes too long.
 //!
 //! They look at multiples of their periods, take no time, and change nothing. A look costs the number of tasks or CPUs,
-//! and comes before the timer that is due then, so that no step costs more. They do not keep an execution going: where
-//! nothing can go on any more, it ends at once.
+//! and comes before the step or the timer that is due then, so that a step costs one comparison more. They do not keep an
+//! execution going: where nothing can go on any more, it ends at once.
 
 mod hung_task;
 mod lockup;
@@ -61,12 +61,13 @@ impl Sim {
         self.watchdog.next = hung_task.min(sample).min(nmi).min(stall).min(driver.checker().next_timer());
     }
 
-    /// Lets all watchdogs look whose time comes before that of the next timer.
+    /// Lets all watchdogs look whose time comes up to that of the next step or timer.
     #[cold]
-    pub(crate) fn watch<D: Observer>(&mut self, driver: &mut D) {
-        while self.over.is_none() && self.time.first_timer().is_some_and(|at| at >= self.watchdog.next) {
+    pub(crate) fn watch<D: Observer>(&mut self, until: u64, driver: &mut D) {
+        let until = until.min(self.config.max_time);
+        while self.over.is_none() && self.watchdog.next <= until {
             let now = self.watchdog.next;
-            // What has begun before a tick is brought to its end before the look.
+            // A step may have ended a little later.
             self.time.now = now.max(self.time.last);
             if now == self.watchdog.hung_task {
                 self.watchdog.hung_task = now.saturating_add(period(self.config.watchdogs.hung_task_timeout));

@@ -6,3 +6,4 @@ mod lockdep;
 mod rcu;
 mod refcount;
 mod setup;
+mod workqueue;

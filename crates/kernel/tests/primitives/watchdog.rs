@@ -2,8 +2,8 @@
 //! The kernel's watchdogs: what takes too long is reported when v4.11 would report it, and what does not is not.
 
 use kernel::{ContextKind, TaskId};
-use machine::{Alarm, Bug, Choice, Detected, Driver, Finding};
-use machine_sim::{Clock, Config, Costs, First, Outcome, Preempt, RcuModel, Watchdogs};
+use machine::{Alarm, Bug, Choice, Detected, Driver, Finding, Op};
+use machine_sim::{Clock, Config, Costs, First, Limit, Outcome, Preempt, RcuModel, Watchdogs};
 
 use crate::{
     setup::{Setup, run_with},
@@ -261,12 +261,17 @@ fn handlers_and_who_spins_for_such_a_lock_take_no_interrupts() {
         });
     });
     assert_eq!(spins.found, [(20_000, "hard-lockup", TaskId(2))]);
-    let handler = notes(config(Preempt::Full), async |s| {
-        let this = s.clone();
-        s.k.raise("handler", ContextKind::Hardirq, 1, async move { compute(&this, 12).await });
-        task(&s, 1, 0, |s| async move { compute(&s, 1).await });
-    });
-    assert_eq!(handler.found, [(10_000, "hard-lockup", TaskId(1))]);
+    let handler = |after, seconds| {
+        notes(config(Preempt::Full), async move |s| {
+            let this = s.clone();
+            s.k.raise("handler", ContextKind::Hardirq, 1, async move {
+                this.k.bus.step(Op::Sleep(after * SECOND)).await;
+                compute(&this, seconds).await;
+            });
+        })
+    };
+    assert_eq!(handler(5, 20).found, [(20_000, "hard-lockup", TaskId(1))]);
+    assert_eq!(handler(5, 14).found, []);
 }
 
 /// A reader stays inside for so many seconds, with interrupts on or off, and another waits for a grace period.
@@ -312,6 +317,21 @@ fn a_grace_period_that_does_not_end_is_stalled() {
 }
 
 #[test]
+fn each_grace_period_is_reported_once() {
+    let run = notes(config(Preempt::Full), async |s| {
+        task(&s, 0, 0, |s| async move {
+            s.k.rcu_read_lock().await;
+            compute(&s, 100).await;
+            s.k.rcu_read_unlock();
+            s.pause().await;
+        });
+        task(&s, 1, 1, |s| async move { s.k.synchronize_rcu().await });
+        task(&s, 1, 5, |s| async move { s.k.synchronize_rcu().await });
+    });
+    assert_eq!(run.seconds(), [(22, "rcu-stall"), (26, "rcu-stall")]);
+}
+
+#[test]
 fn another_cpu_reports_one_that_takes_no_ticks() {
     let watchdogs = Watchdogs { lockup_thresh: 0, ..Watchdogs::default() };
     let run = reader(Config { watchdogs, ..config(Preempt::Full) }, 60, true, false);
@@ -342,6 +362,22 @@ fn a_reader_that_does_not_run_is_named() {
     assert_eq!(run.found, [(22_008, "rcu-stall", TaskId(1))]);
     let Alarm::RcuStall(stall) = run.alarm(0) else { panic!() };
     assert_eq!((stall.cpus.len(), stall.tasks.len(), stall.tasks[0].id), (0, 1, TaskId(1)));
+}
+
+#[test]
+fn the_first_finding_and_the_limit_of_time_end_an_execution() {
+    let waits = |config| {
+        let run = run_with(config, First, |s| async move {
+            s.thing.mutex().lock(&s.k).await;
+            task(&s, 1, 1, |s| async move { s.thing.mutex().lock(&s.k).await });
+            s.k.sleep(1000 * SECOND).await;
+            s.thing.mutex().unlock(&s.k).await;
+        });
+        (run.outcome, run.codes().len())
+    };
+    let config = config(Preempt::Full);
+    assert_eq!(waits(Config { stop_at_first: true, ..config }), (Outcome::Stopped, 1));
+    assert_eq!(waits(Config { max_time: 300 * SECOND, ..config }), (Outcome::Limit(Limit::Time), 1));
 }
 
 #[test]

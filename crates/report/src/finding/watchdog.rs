@@ -48,8 +48,8 @@ impl Report<'_> {
         }
         self.cpu_line();
         self.call_trace();
-        self.line("");
-        for (cpu, runs) in &stall.cpus {
+        let by = self.finding.by.id; // whose stack stands above
+        for (cpu, runs) in stall.cpus.iter().filter(|(_, runs)| runs.id != by) {
             let task = self.task(runs);
             self.line(&format!("It waits for CPU {cpu}, where {task} runs:"));
             self.access_at(runs);
@@ -68,8 +68,7 @@ impl Report<'_> {
         for (work, by) in pending {
             let (task, function) = (self.task(by), function(self.scene, by));
             self.line(&format!("    pending: {work}"));
-            self.line(&format!("  queued by task {task}, step {}:", by.step));
-            self.line(&format!("  {}", self.at(&function, by.loc)));
+            self.line(&format!("      queued by task {task} in {function}, step {}", by.step));
         }
     }
 }
