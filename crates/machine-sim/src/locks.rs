@@ -21,11 +21,10 @@ pub(crate) struct Sync {
 
 impl Sim {
     pub(crate) fn disable(&mut self, task: usize, section: Section) {
-        let count = self.tasks[task].count_of(section);
-        *count += 1;
-        if section == Section::Irq && *count == 1 {
-            self.tasks[task].irqs_off = self.time.now;
+        if section == Section::Irq {
+            self.tasks[task].irqs_go_off(self.time.now);
         }
+        *self.tasks[task].count_of(section) += 1;
         self.cpus.changed = true;
     }
     pub(crate) fn enable(&mut self, task: usize, section: Section) {
@@ -49,9 +48,7 @@ impl Sim {
             Locking::Spin => {}
             Locking::SpinBh => change(&mut task.bh_count),
             Locking::SpinIrq | Locking::SpinIrqSave => {
-                if task.irq_count == 0 {
-                    task.irqs_off = self.time.now;
-                }
+                task.irqs_go_off(self.time.now);
                 change(&mut task.irq_count);
             }
         }

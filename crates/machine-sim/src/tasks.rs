@@ -73,6 +73,12 @@ impl Task {
             Section::Irq => &mut self.irq_count,
         }
     }
+    /// It switches interrupts off, or on again.
+    pub(crate) fn irqs_go_off(&mut self, now: u64) {
+        if !self.irqs_disabled() {
+            self.irqs_off = now;
+        }
+    }
     /// `irqs_disabled()`: a handler of a hardware interrupt begins with interrupts off.
     pub(crate) fn irqs_disabled(&self) -> bool {
         self.context == ContextKind::Hardirq || self.irq_count > 0

@@ -52,6 +52,8 @@ pub struct RcuStall {
     pub flavor: &'static str,
     /// Who noticed.
     pub detected: Detected,
+    /// How many CPUs there are.
+    pub nr_cpus: u32,
     /// How old it is, in ticks.
     pub jiffies: u64,
     /// The CPUs that it waits for, and who runs there.

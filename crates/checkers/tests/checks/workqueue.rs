@@ -81,6 +81,16 @@ fn work_that_takes_long_and_what_waits_behind_it_are_none() {
 }
 
 #[test]
+fn work_that_is_done_is_forgotten() {
+    let run = run_with(config(), Enabled::ALL, |s| async move {
+        let wq = s.k.create_singlethread_workqueue("test").await.expect("memory");
+        queue(&s, wq, 0).await;
+        s.k.sleep(100 * SECOND).await;
+    });
+    assert_eq!(run.codes(), [""; 0]);
+}
+
+#[test]
 fn each_lockup_is_told() {
     let run = run_with(config(), Enabled::ALL, |s| async move {
         let wq = s.k.create_singlethread_workqueue("test").await.expect("memory");

@@ -317,6 +317,19 @@ fn a_grace_period_that_does_not_end_is_stalled() {
 }
 
 #[test]
+fn a_cpu_that_does_not_schedule_stalls_rcu_sched() {
+    let config = Config { rcu: RcuModel::PerCpu, ..config(Preempt::None) };
+    let run = notes(config, async |s| {
+        s.k.rcu_spawn_gp_kthread("rcu_sched", 250, 2);
+        task(&s, 0, 0, |s| async move { compute(&s, 40).await });
+        task(&s, 1, 1, |s| async move { s.k.synchronize_rcu().await });
+    });
+    assert_eq!(run.seconds(), [(22, "rcu-stall"), (24, "soft-lockup")]);
+    let Alarm::RcuStall(stall) = run.alarm(0) else { panic!() };
+    assert_eq!((stall.flavor, stall.detected, stall.cpus[0].0), ("rcu_sched", Detected::BySelf, 0));
+}
+
+#[test]
 fn each_grace_period_is_reported_once() {
     let run = notes(config(Preempt::Full), async |s| {
         task(&s, 0, 0, |s| async move {

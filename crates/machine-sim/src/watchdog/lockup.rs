@@ -4,7 +4,7 @@
 //! Each CPU has a timer and a watchdog thread of the highest priority. The timer's interrupt looks when the thread ran
 //! last, and wakes it. An NMI looks whether the timer's interrupt still comes.
 
-use machine::{Alarm, Announced, ContextKind, Op};
+use machine::{Alarm, Announced, Op};
 
 use super::{NEVER, SECOND};
 use crate::sim::Sim;
@@ -16,8 +16,8 @@ pub(crate) struct Lockup {
     is_woken: bool,
     /// When it ran last. `watchdog_touch_ts`
     touched: u64,
-    /// Who was complained of. `soft_watchdog_warn`, `softlockup_task_ptr_saved`
-    soft: Option<u32>,
+    /// `soft_watchdog_warn`
+    soft: bool,
     /// How many interrupts of the timer the NMI has seen. `hrtimer_interrupts_saved`
     interrupts: u64,
     /// `hard_watchdog_warn`
@@ -61,16 +61,10 @@ impl Sim {
                 lockup.is_woken = true; // the interrupt comes as soon as it may
                 continue;
             }
-            match top.filter(|_| seconds > thresh) {
-                None => lockup.soft = None,
-                Some(task) => match lockup.soft {
-                    None => {
-                        lockup.soft = Some(task as u32);
-                        self.complain(task, Alarm::SoftLockup { cpu: cpu as u32, seconds });
-                    }
-                    Some(other) if other != task as u32 => (lockup.soft, lockup.touched) = (None, now),
-                    Some(_) => {}
-                },
+            let is_stuck = seconds > thresh;
+            let is_new = !std::mem::replace(&mut lockup.soft, is_stuck) && is_stuck;
+            if let Some(task) = top.filter(|_| is_new) {
+                self.complain(task, Alarm::SoftLockup { cpu: cpu as u32, seconds });
             }
             let schedules = self.cpus.open.contains(cpu) && !top.is_some_and(|task| self.is_spinning(task));
             self.cpus.all[cpu].lockup.is_woken = true;
@@ -88,7 +82,7 @@ impl Sim {
             let interrupts = since.unwrap_or(now) / self.sample_period();
             let lockup = &mut self.cpus.all[cpu].lockup;
             let is_hard = std::mem::replace(&mut lockup.interrupts, interrupts) == interrupts;
-            let is_new = is_hard && !std::mem::replace(&mut lockup.hard, is_hard);
+            let is_new = !std::mem::replace(&mut lockup.hard, is_hard) && is_hard;
             if let Some(task) = top.filter(|_| is_new) {
                 self.complain(task, Alarm::HardLockup { cpu: cpu as u32 });
             }
@@ -110,7 +104,6 @@ impl Sim {
             }
             _ => None,
         };
-        let is_off = of.irqs_disabled() && (of.irq_count > 0 || of.context == ContextKind::Hardirq);
-        is_off.then_some(of.irqs_off).or(spins)
+        of.irqs_disabled().then_some(of.irqs_off).or(spins)
     }
 }

@@ -68,9 +68,10 @@ impl Sim {
         let busy = cpus.iter().filter_map(|cpu| Some((*cpu as u32, self.who_has(*cpu)?))).collect();
         let flavor = if self.config.preempt == Preempt::Full { "rcu_preempt" } else { "rcu_sched" };
         let jiffies = self.time.now.saturating_sub(self.rcu.graces[grace].begun) / self.time.tick;
+        let nr_cpus = self.cpus.all.len() as u32;
         self.rcu.graces[grace].has_stalled = true;
         if let Some(by) = by {
-            let stall = RcuStall { flavor, detected, jiffies, cpus: busy, tasks };
+            let stall = RcuStall { flavor, detected, nr_cpus, jiffies, cpus: busy, tasks };
             self.complain(by, Alarm::RcuStall(stall));
         }
         None

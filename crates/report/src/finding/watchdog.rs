@@ -37,7 +37,8 @@ impl Report<'_> {
         if !stall.tasks.is_empty() {
             let pids: String =
                 stall.tasks.iter().map(|task| format!(" P{}", self.scene.pid(task.id))).collect();
-            self.line(&format!("\tTasks blocked on rcu_node:{pids}"));
+            let last = stall.nr_cpus.saturating_sub(1);
+            self.line(&format!("\tTasks blocked on level-0 rcu_node (CPUs 0-{last}):{pids}"));
         }
         for (cpu, _) in &stall.cpus {
             self.line(&format!("\t{cpu}-...: ({jiffies} ticks this GP)"));

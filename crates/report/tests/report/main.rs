@@ -5,3 +5,4 @@ mod common;
 mod finding;
 mod lockdep;
 mod timeline;
+mod watchdog;
