@@ -47,6 +47,7 @@ const OBJECTS: &[&str] = &[
     "net_device",
     "net_generic",
     "nl_table",
+    "notifier",
     "nsfs inode",
     "nsproxy",
     "object",

@@ -241,6 +241,13 @@ impl World {
                     self.fail(Some(step.place), format!("expected {}, got {got}", expected.name.text));
                 }
             }
+            Action::NsGetOwner(s) => {
+                let owner = ns.ns_get_owner(need!(self, self.net(&s.net, me)).ns()).await;
+                if let Ok(owner) = owner {
+                    ns.put_user_ns(owner).await;
+                }
+                self.gives(step, &s.expect, owner.map(|_| ()).into());
+            }
             Action::Count(s) => {
                 let net = need!(self, self.net(&s.net, me));
                 let (count, passive) = (Value::Number(ns.count_of(net)), Value::Number(ns.passive_of(net)));
@@ -365,6 +372,8 @@ impl World {
             Action::DevHold(_)
             | Action::DevPut(_)
             | Action::NetifReceiveSkb(_)
+            | Action::RegisterNotifier(_)
+            | Action::UnregisterNotifier(_)
             | Action::HelperUnregister(_) => {
                 self.library_step(step, me).await;
             }

@@ -365,6 +365,12 @@ steps! {
         net = "net": NetRef,
         expect = "expect": Option<UserNsRef>,
     }
+    /// Opens and closes the user namespace that owns a namespace: `ioctl(NS_GET_USERNS)`.
+    "ns_get_owner" => NsGetOwner {
+        net = "net": NetRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
     /// Looks at the counts of a namespace, without an access.
     "count" => Count {
         net = "net": NetRef,
@@ -458,6 +464,17 @@ steps! {
     "netif_receive_skb" => NetifReceiveSkb {
         net = "net": NetRef,
         ops = "ops": OpsRef,
+    }
+    /// Somebody wants to hear of the devices that a subsystem has in all namespaces.
+    "register_netdevice_notifier" => RegisterNotifier {
+        ops = "ops": OpsRef,
+        r#as = "as": ObjectName,
+    }
+    /// Nobody does any more; how many devices did not go that came.
+    "unregister_netdevice_notifier" => UnregisterNotifier {
+        object = "object": ObjectRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
     }
     /// Connections do not use a helper any more.
     "nf_conntrack_helper_unregister" => HelperUnregister { ops = "ops": OpsRef, }

@@ -284,8 +284,10 @@ impl NetNs {
         let mut net_cb = RtnlNetDumpCb { net, ref_net, skb, cb, idx: 0, s_idx: cb.s_idx };
         net.nsid_lock().lock_bh(k).await;
         let mut from = 0;
+        let mut is_full = false;
         while let Some((id, peer)) = net.netns_ids().next(k, from).await {
-            if self.rtnl_net_dumpid_one(id, NetPtr::at(peer), &mut net_cb).await.is_err() {
+            is_full = self.rtnl_net_dumpid_one(id, NetPtr::at(peer), &mut net_cb).await.is_err();
+            if is_full {
                 break;
             }
             let Some(next) = id.checked_add(1) else { break };
@@ -296,7 +298,8 @@ impl NetNs {
         if let Some(target) = target {
             self.put_net(target).await;
         }
-        if self.changes.has(Patch::DumpidReturnsZero) {
+        let is_last = !is_full || !self.changes.has(Patch::DumpidReturnsLength);
+        if self.changes.has(Patch::DumpidReturnsZero) && is_last {
             return 0;
         }
         let len = self.with_skb(skb, |buffer| buffer.data.len()).await;

@@ -43,6 +43,7 @@ impl Checker<'_> {
                 self.within([Seg::Key("pid")], |cx| cx.report(diagnostic, "the first process"));
             }
             Action::DevHold(step) => self.check_library(&step.ops, "device", |of| of.has_device),
+            Action::RegisterNotifier(step) => self.check_library(&step.ops, "device", |of| of.has_device),
             Action::DevPut(step) => self.check_library(&step.ops, "device", |of| of.has_device),
             Action::NetifReceiveSkb(step) => {
                 self.check_library(&step.ops, "function that receives packets", |of| of.receives);
