@@ -82,6 +82,8 @@ changes! {
         SendKnownNsid = "send_known_nsid",
         /// 70f8592ee905, 2026: that is decided for each listener anew.
         ClearNsidIsSet = "clear_nsid_is_set",
+        /// 2dce224f469f ("netns: protect netns ID lookups with RCU"), 2020: who asks for an id takes no lock.
+        RcuNsidLookups = "rcu_nsid_lookups",
         /// 0642840b8bb0 ("af_netlink: ensure that NLMSG_DONE never fails in dumps"), 2017: `NLMSG_DONE` stands in the
         /// last page of a dump if it fits.
         DoneInLastPage = "done_in_last_page",

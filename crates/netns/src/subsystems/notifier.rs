@@ -40,8 +40,8 @@ impl NetNs {
         self.unlock_devices().await;
         Some(nb)
     }
-    /// `unregister_netdevice_notifier()`: tells it that all devices go which are left in namespaces on the list. How many
-    /// it still counts after that; 0 if it has heard of each as often come as go. Process context; sleeps.
+    /// `unregister_netdevice_notifier()`: tells it that all devices go that namespaces on the list still have. How many
+    /// it counts after that; 0 if it has heard of each as often come as go. Process context; sleeps.
     pub async fn unregister_netdevice_notifier(&self, nb: NotifierPtr) -> i32 {
         let k = &self.k;
         let _f = k.enter(function!("unregister_netdevice_notifier"), nb.addr().to_value());
@@ -93,7 +93,7 @@ impl NetNs {
         }
     }
 
-    /// Namespaces are put on the list and taken off it under `net_mutex` as well as rtnl_mutex, but set up and cleaned up
+    /// Namespaces come on the list and off it under `net_mutex` and rtnl_mutex, but are set up and cleaned up
     /// under `net_mutex` alone: [`Patch::NotifierUnderNetMutex`].
     async fn lock_devices(&self) {
         if self.changes.has(Patch::NotifierUnderNetMutex) {
