@@ -9,8 +9,8 @@ use crate::{
     words::{Words, class},
 };
 
-/// A finding's key: `kasan-use-after-free in put_net: struct net.count`. It says nothing of numbers, addresses, lines or times,
-/// so that two runs which hit the same bug have the same.
+/// A finding's key: `kasan-use-after-free in put_net: struct net.count`. It says nothing of numbers, addresses, lines
+/// or times, so that two runs which hit the same bug have the same.
 pub fn key(scene: &Scene<'_>, finding: &Finding) -> String {
     let by = function_of_finding(scene, finding);
     let of = |cell: &Cell| class(cell.class, cell.field);
