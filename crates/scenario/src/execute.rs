@@ -13,6 +13,7 @@ use crate::{
     body::Step,
     check::SELF,
     step::{Action, CloneProcess, OpenFile},
+    time::in_ms,
     values::{Expect, Expected, NetRef, Of, Or, Role, UserNsRef},
     words::{CloneFlags, FileKind, SetnsType},
     world::{Value, World},
@@ -338,6 +339,15 @@ impl World {
                     if s.steps.0.is_empty() {
                         self.was_silent().await;
                     }
+                }
+            }
+            Action::Takes(s) => {
+                let begun = self.now.get();
+                self.run_body(&s.steps.0, me).await;
+                let took = self.now.get().saturating_sub(begun);
+                if s.at_least.is_some_and(|time| took < time.0) || s.at_most.is_some_and(|time| took > time.0)
+                {
+                    self.fail(Some(step.place), format!("took {}, expected {}", in_ms(took), s.words()));
                 }
             }
             Action::CondResched(_) => {

@@ -12,7 +12,7 @@ use crate::{
     check::Checker,
     members::ObjectsOnly,
     source::Seg,
-    time::Time,
+    time::{Time, in_ms},
     values::{
         BarrierName, Check, CompletionName, CompletionRef, Expect, FdArg, FdName, GivesAnything, GivesBool,
         GivesData, GivesNet, GivesNumber, IdArg, Int, ModuleRef, NetName, NetRef, Note, Number, NumberName,
@@ -68,7 +68,16 @@ macro_rules! steps {
             vec![$(($key, generator.subschema_for::<$variant>()),)*]
         }
 
-        impl Action {
+        impl Takes {
+    /// `at most 10.000 ms`
+    pub(crate) fn words(&self) -> String {
+        let limits = [("at least", self.at_least), ("at most", self.at_most)];
+        let words = limits.iter().filter_map(|(word, time)| Some(format!("{word} {}", in_ms((*time)?.0))));
+        words.collect::<Vec<_>>().join(" and ")
+    }
+}
+
+impl Action {
             pub(crate) fn name(&self) -> &'static str {
                 match self { $(Action::$variant(_) => $key,)* }
             }
@@ -423,6 +432,14 @@ steps! {
         times = "times": Number<1, 1_000_000>,
         steps = "steps": Body,
     }
+    /// Runs steps, and fails the run if they take less or more virtual time.
+    "takes" => Takes {
+        /// The shortest time that is expected; any if absent.
+        at_least = "at_least": Option<Time>,
+        /// The longest time that is expected; any if absent.
+        at_most = "at_most": Option<Time>,
+        steps = "steps": Body,
+    }
     /// A place where another task may run.
     "cond_resched" => CondResched {}
     /// Wakes who waits for a completion.
@@ -512,6 +529,7 @@ impl Action {
             Action::RcuRead(step) => Some(&step.steps),
             Action::CallRcu(step) => Some(&step.steps),
             Action::Loop(step) => Some(&step.steps),
+            Action::Takes(step) => Some(&step.steps),
             Action::ForEachNet(step) => Some(&step.steps.0),
             Action::ForEachNetRcu(step) => Some(&step.steps.0),
             _ => None,
