@@ -370,7 +370,12 @@ impl<W: Driver> Driver for Watching<'_, W> {
             self.cpus.resize(task + 1, 0);
         }
         self.cpus[task] = event.current.cpu;
-        self.time = event.time;
+        if event.time != self.time {
+            self.time = event.time;
+            if let Some(world) = self.world.get() {
+                world.tell_time(event.time);
+            }
+        }
         self.steps.happened(event);
         self.driver.happened(event);
         if !self.is_shown {

@@ -5,6 +5,7 @@
 mod explain;
 mod kasan;
 mod kcsan;
+mod key;
 mod lockdep;
 mod oops;
 mod tasks;
@@ -19,6 +20,7 @@ use self::title::timed_title;
 pub(crate) use self::title::{function, function_of_finding};
 pub use self::{
     explain::{EXPLANATIONS, explain},
+    key::key,
     title::title,
 };
 use crate::{Scene, words::Words};

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     Scene,
-    finding::{function, function_of_finding, title},
+    finding::{function, function_of_finding, key, title},
     words::{Words, plain_name},
 };
 
@@ -82,6 +82,8 @@ struct Found<'a> {
     file: &'a str,
     run: &'a str,
     code: &'static str,
+    /// The same in every run that hits the same bug.
+    key: String,
     title: String,
     time: Option<u64>,
     cpu: u32,
@@ -186,6 +188,7 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
         file,
         run,
         code: finding.code(),
+        key: key(scene, finding),
         title: title(scene, finding),
         time: scene.time,
         cpu,

@@ -156,9 +156,13 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "S050",
-        "A setting has no effect, or leaves no time for anything else: `costs`, `max_time` and `after` need a clock \
+        "A setting has no effect, or leaves no time for anything else: `costs`, `max_time`, `after` and `takes` need a clock \
               (`\"clock\": \"timed\"`), `hz` a clock or `\"rcu\": \"per_cpu\"`; a timer interrupt must \
               take less time than there is between two of them; `max_time` is more than 0, and tasks begin \
               before it, the last copy of a task too, which begins after as many times `after` as there are copies.",
+    ),
+    (
+        "S051",
+        "`takes` says how long its steps are expected to take: `at_least`, `at_most`, or both, in this order.",
     ),
 ];

@@ -26,7 +26,8 @@ use crate::{
 const MAX_LEVEL: usize = 33;
 
 pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<Diagnostic>> {
-    let mut cx = Checker::new(source, text.boot);
+    let is_timed = text.machine.as_ref().is_some_and(|machine| machine.clock != ClockText::Untimed);
+    let mut cx = Checker::new(source, text.boot, is_timed);
     let mut tasks = tasks::copies(&mut cx, std::mem::take(&mut text.tasks.0));
     let machine = machine_config(&mut cx, text.machine.take());
     declare(&mut cx, &text, &tasks);

@@ -13,6 +13,7 @@ use crate::{
     body::Step,
     check::SELF,
     step::{Action, CloneProcess, OpenFile},
+    time::in_ms,
     values::{Expect, Expected, NetRef, Of, Or, Role, UserNsRef},
     words::{CloneFlags, FileKind, SetnsType},
     world::{Value, World},
@@ -241,6 +242,13 @@ impl World {
                     self.fail(Some(step.place), format!("expected {}, got {got}", expected.name.text));
                 }
             }
+            Action::NsGetOwner(s) => {
+                let owner = ns.ns_get_owner(need!(self, self.net(&s.net, me)).ns()).await;
+                if let Ok(owner) = owner {
+                    ns.put_user_ns(owner).await;
+                }
+                self.gives(step, &s.expect, owner.map(|_| ()).into());
+            }
             Action::Count(s) => {
                 let net = need!(self, self.net(&s.net, me));
                 let (count, passive) = (Value::Number(ns.count_of(net)), Value::Number(ns.passive_of(net)));
@@ -333,6 +341,15 @@ impl World {
                     }
                 }
             }
+            Action::Takes(s) => {
+                let begun = self.now.get();
+                self.run_body(&s.steps.0, me).await;
+                let took = self.now.get().saturating_sub(begun);
+                if s.at_least.is_some_and(|time| took < time.0) || s.at_most.is_some_and(|time| took > time.0)
+                {
+                    self.fail(Some(step.place), format!("took {}, expected {}", in_ms(took), s.words()));
+                }
+            }
             Action::CondResched(_) => {
                 k.bus.say(Effect::MightSleep("cond_resched"));
                 k.bus.step(Op::MightSleep("cond_resched")).await;
@@ -365,6 +382,8 @@ impl World {
             Action::DevHold(_)
             | Action::DevPut(_)
             | Action::NetifReceiveSkb(_)
+            | Action::RegisterNotifier(_)
+            | Action::UnregisterNotifier(_)
             | Action::HelperUnregister(_) => {
                 self.library_step(step, me).await;
             }

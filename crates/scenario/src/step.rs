@@ -12,7 +12,7 @@ use crate::{
     check::Checker,
     members::ObjectsOnly,
     source::Seg,
-    time::Time,
+    time::{Time, in_ms},
     values::{
         BarrierName, Check, CompletionName, CompletionRef, Expect, FdArg, FdName, GivesAnything, GivesBool,
         GivesData, GivesNet, GivesNumber, IdArg, Int, ModuleRef, NetName, NetRef, Note, Number, NumberName,
@@ -68,7 +68,16 @@ macro_rules! steps {
             vec![$(($key, generator.subschema_for::<$variant>()),)*]
         }
 
-        impl Action {
+        impl Takes {
+    /// `at most 10.000 ms`
+    pub(crate) fn words(&self) -> String {
+        let limits = [("at least", self.at_least), ("at most", self.at_most)];
+        let words = limits.iter().filter_map(|(word, time)| Some(format!("{word} {}", in_ms((*time)?.0))));
+        words.collect::<Vec<_>>().join(" and ")
+    }
+}
+
+impl Action {
             pub(crate) fn name(&self) -> &'static str {
                 match self { $(Action::$variant(_) => $key,)* }
             }
@@ -365,6 +374,12 @@ steps! {
         net = "net": NetRef,
         expect = "expect": Option<UserNsRef>,
     }
+    /// Opens and closes the user namespace that owns a namespace: `ioctl(NS_GET_USERNS)`.
+    "ns_get_owner" => NsGetOwner {
+        net = "net": NetRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
     /// Looks at the counts of a namespace, without an access.
     "count" => Count {
         net = "net": NetRef,
@@ -417,6 +432,14 @@ steps! {
         times = "times": Number<1, 1_000_000>,
         steps = "steps": Body,
     }
+    /// Runs steps, and fails the run if they take less or more virtual time.
+    "takes" => Takes {
+        /// The shortest time that is expected; any if absent.
+        at_least = "at_least": Option<Time>,
+        /// The longest time that is expected; any if absent.
+        at_most = "at_most": Option<Time>,
+        steps = "steps": Body,
+    }
     /// A place where another task may run.
     "cond_resched" => CondResched {}
     /// Wakes who waits for a completion.
@@ -459,6 +482,17 @@ steps! {
         net = "net": NetRef,
         ops = "ops": OpsRef,
     }
+    /// Somebody wants to hear of the devices that a subsystem has in all namespaces.
+    "register_netdevice_notifier" => RegisterNotifier {
+        ops = "ops": OpsRef,
+        r#as = "as": ObjectName,
+    }
+    /// Nobody does any more; how many devices did not go that came.
+    "unregister_netdevice_notifier" => UnregisterNotifier {
+        object = "object": ObjectRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
     /// Connections do not use a helper any more.
     "nf_conntrack_helper_unregister" => HelperUnregister { ops = "ops": OpsRef, }
     /// Loads a module.
@@ -495,6 +529,7 @@ impl Action {
             Action::RcuRead(step) => Some(&step.steps),
             Action::CallRcu(step) => Some(&step.steps),
             Action::Loop(step) => Some(&step.steps),
+            Action::Takes(step) => Some(&step.steps),
             Action::ForEachNet(step) => Some(&step.steps.0),
             Action::ForEachNetRcu(step) => Some(&step.steps.0),
             _ => None,

@@ -1,28 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sweeps of allocation failures: what is undone, what is tolerated, what is not.
 
-use std::sync::Arc;
+use lab::run::{RunOptions, RunReport};
 
-use lab::run::{Lab, RunOptions, RunReport};
-use machine_sim::First;
-use scenario::{Scenario, Source};
-
-fn lab(parts: &str) -> Lab {
-    let text = format!("{{\"version\": 1, \"title\": \"t\", \"note\": \"n\", {parts}}}");
-    let scenario: Scenario =
-        scenario::read(&Source { name: "test.json".to_owned(), text }).expect("a good scenario");
-    Lab::new(Arc::new(scenario))
-}
-
-fn run_with(parts: &str, options: &RunOptions) -> RunReport {
-    let mut lab = lab(parts);
-    let scenario = lab.scenario().clone();
-    lab.run(&scenario.runs[0], options, &mut First, |_, _| {}).expect("a good schedule")
-}
-
-fn run(parts: &str) -> RunReport {
-    run_with(parts, &RunOptions::default())
-}
+use crate::setup::{run, run_with};
 
 fn summary(report: &RunReport) -> String {
     report.sweep.as_ref().expect("a sweep").to_string()

@@ -271,3 +271,28 @@ fn another_use_of_a_freed_object_needs_one_line() {
         "BUG: KASAN: slab-use-after-free in get_net: write of net 1, by task lookup/101, step 7"
     );
 }
+
+/// Two runs that hit the same bug have the same key, whoever came first and whatever it is called there.
+#[test]
+fn a_key_tells_bugs_apart() {
+    let told = told();
+    let key = |finding: &machine::Finding| finding::key(&scene(&told), finding);
+    let mut finding = told.use_after_free();
+    assert_eq!(key(&finding), "kasan-use-after-free in get_net: struct net.count");
+    finding.by.step += 7;
+    if let Bug::UseAfterFree { cell, .. } = &mut finding.bug {
+        cell.object = "net 2".to_owned();
+    }
+    assert_eq!(key(&finding), key(&told.use_after_free()));
+    let race = |ours, theirs| {
+        let mut finding =
+            told.finding(Bug::UnorderedFree { cell: told.cell(), used: told.access(0, theirs) });
+        finding.by.function = ours;
+        key(&finding)
+    };
+    assert_eq!(race("get_net", "put_net"), "kcsan-unordered-free in get_net / put_net: struct net");
+    assert_eq!(race("put_net", "get_net"), race("get_net", "put_net"));
+    let op = Op::Lock(told.net_mutex, Locking::Mutex);
+    let deadlock = told.finding(Bug::Deadlock { what: "net_mutex".to_owned(), op, holders: Vec::new() });
+    assert_eq!(key(&deadlock), "deadlock in get_net: net_mutex");
+}

@@ -133,6 +133,7 @@ fn json_names_holders() {
     };
     let hung = line(hung(&told));
     assert_eq!((&hung["code"], &hung["waits_for"]), (&"hung-task".into(), &"net_mutex".into()));
+    assert_eq!(hung["key"], "hung-task in get_net: net_mutex");
     assert_eq!((&hung["holders"][0]["pid"], &hung["time"]), (&100.into(), &240_000_000_000_u64.into()));
     let stall = line(stall(&told, Detected::ByOther(2)));
     let pids: Vec<&Value> = [0, 1].iter().map(|n: &usize| &stall["holders"][*n]["pid"]).collect();

@@ -335,6 +335,15 @@ fn cases() -> Vec<(&'static str, String)> {
   "runs": [{"tasks": ["put", "put-2", "puts"]}]"#,
             ),
         ),
+        ("S050 time without a clock", steps(r#"{"takes": {"at_most": "1ms", "steps": []}}"#)),
+        (
+            "S051 no time, and too much",
+            with(
+                r#"  "machine": {"clock": "timed"}, "tasks": [{"name": "t", "steps": [
+    {"takes": {"steps": []}},
+    {"takes": {"at_least": "2ms", "at_most": "1ms", "steps": []}}]}]"#,
+            ),
+        ),
         ("S049 work without an end", steps(r#"{"delay_work": {}}, {"delay_work": {"time": 1}}"#)),
         ("S028 a sweep", with("  \"runs\": [{\"sweep\": {\"alloc\": \"nett\"}}]")),
         (
