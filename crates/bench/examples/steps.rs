@@ -25,6 +25,7 @@ fn main() {
     let mut sim = match word(0, "race").as_str() {
         "few" | "short-few" => bench::machine_of(4),
         "many" | "short-many" => bench::machine_of(1024),
+        "timed" | "timed-churn" => bench::timed_machine(),
         _ => bench::machine(checks),
     };
     let mut checkers = Checkers::new(Enabled::ALL);
@@ -49,14 +50,14 @@ fn main() {
 fn execute(workload: &str, sim: &mut Sim, checker: &mut impl Checker, seed: u64) -> u64 {
     match workload {
         "setup" => bench::run_checked(sim, checker, seed, bench::setup),
-        "long" => bench::run_checked(sim, checker, seed, |bus| bench::long_tasks(bus, 10_000)),
+        "long" | "timed" => bench::run_checked(sim, checker, seed, |bus| bench::long_tasks(bus, 10_000)),
         "few" => bench::run_checked(sim, checker, seed, |bus| bench::short_tasks(bus, 8, 2500)),
         "many" => bench::run_checked(sim, checker, seed, |bus| bench::short_tasks(bus, 10_000, 2)),
         "short-few" => bench::run_checked(sim, checker, seed, |bus| bench::tasks_that_come_and_go(bus, 8, 8)),
         "short-many" => {
             bench::run_checked(sim, checker, seed, |bus| bench::tasks_that_come_and_go(bus, 10_000, 1000))
         }
-        "churn" => bench::run_checked(sim, checker, seed, |bus| bench::churn(bus, 10_000)),
+        "churn" | "timed-churn" => bench::run_checked(sim, checker, seed, |bus| bench::churn(bus, 10_000)),
         "mass" => bench::run_checked(sim, checker, seed, |bus| bench::mass(bus, 2_000)),
         _ => bench::run_checked(sim, checker, seed, bench::lookup_races_with_put),
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use kernel::{Atomic, Bus, Gfp, Kernel, SpinLock};
 use machine::Checker;
-use machine_sim::{Checks, Config, Outcome, Seeded, Sim};
+use machine_sim::{Checks, Clock, Config, Costs, Outcome, Seeded, Sim};
 use netns::{CLONE_NEWNET, Changes, NetNs, Patch};
 
 /// A machine that makes these checks.
@@ -16,6 +16,11 @@ pub fn machine(checks: Checks) -> Sim {
 /// A machine of this size, with room for many tasks.
 pub fn machine_of(cpus: u32) -> Sim {
     Sim::new(Config { cpus, max_tasks: 1 << 20, max_steps: u64::MAX, ..Config::default() })
+}
+
+/// A machine with a clock.
+pub fn timed_machine() -> Sim {
+    Sim::new(Config { clock: Clock::Timed(Costs::default()), max_steps: u64::MAX, ..Config::default() })
 }
 
 async fn boot(bus: &Rc<Bus>) -> Rc<NetNs> {

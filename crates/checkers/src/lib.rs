@@ -10,7 +10,7 @@ mod rcu;
 mod refcount;
 mod workqueue;
 
-use machine::{Access, Addr, Bug, Checker, Event, Loc, Locking, Scene, What};
+use machine::{Access, Addr, Bug, Checker, Event, Loc, Locking, Look, Scene, What};
 
 pub use list::DebugList;
 pub use lockdep::Lockdep;
@@ -122,7 +122,7 @@ impl Checker for Checkers {
     fn next_timer(&self) -> u64 {
         self.workqueue.next_timer()
     }
-    fn timer(&mut self, now: u64, cpus: u32, found: &mut Vec<(Access, Bug)>) {
-        self.workqueue.timer(now, cpus, found);
+    fn timer(&mut self, look: &Look<'_>, found: &mut Vec<(Access, Bug)>) {
+        self.workqueue.timer(look, found);
     }
 }

@@ -5,7 +5,7 @@
 //! and the others are delayed behind it: so an item that takes long is no lockup, also where others wait for it. All
 //! workqueues of the model are ordered, and there is one.
 
-use machine::{Access, Addr, Alarm, Bug, Checker, Effect, Event, Loc, Locking, Scene, What, name_hash};
+use machine::{Access, Addr, Alarm, Bug, Checker, Effect, Event, Loc, Locking, Look, Scene, What, name_hash};
 
 const QUEUE_WORK: u64 = name_hash("workqueue_queue_work");
 const EXECUTE_START: u64 = name_hash("workqueue_execute_start");
@@ -20,8 +20,8 @@ pub struct WorkqueueWatchdog {
     thresh: u64,
     /// When it looks next.
     next: u64,
-    /// What is queued, oldest first: what it is called, and who queued it.
-    pending: Vec<(Addr, String, Access)>,
+    /// What is queued, oldest first, and who queued it.
+    pending: Vec<(Addr, Access)>,
     /// A worker runs an item.
     runs: bool,
     /// When a worker last took an item, or the list became one with an item. `watchdog_ts`
@@ -70,11 +70,10 @@ impl Checker for WorkqueueWatchdog {
                 if self.pending.is_empty() && !self.runs {
                     self.moves(event.time);
                 }
-                let name = scene.bus.inspect(|memory| memory.cell(work).to_string());
-                self.pending.push((work, name, scene.access(event.loc)));
+                self.pending.push((work, scene.access(event.loc)));
             }
             EXECUTE_START => {
-                self.pending.retain(|(other, ..)| *other != work);
+                self.pending.retain(|(other, _)| *other != work);
                 self.runs = true;
                 self.moves(event.time);
             }
@@ -93,14 +92,15 @@ impl Checker for WorkqueueWatchdog {
         self.next
     }
 
-    fn timer(&mut self, now: u64, cpus: u32, found: &mut Vec<(Access, Bug)>) {
+    fn timer(&mut self, look: &Look<'_>, found: &mut Vec<(Access, Bug)>) {
         let period = self.period();
-        self.next = now.saturating_add(period);
-        let age = now.saturating_sub(self.progress);
-        let Some((_, _, by)) = self.pending.first() else { return };
+        self.next = look.time.saturating_add(period);
+        let age = look.time.saturating_sub(self.progress);
+        let Some((_, by)) = self.pending.first() else { return };
         if !self.runs && age >= period && !self.has_complained {
-            let pending = self.pending.iter().map(|(_, name, by)| (name.clone(), *by)).collect();
-            let alarm = Alarm::WorkqueueLockup { cpus, seconds: age / SECOND, pending };
+            let name = |work| look.bus.inspect(|memory| memory.cell(work).to_string());
+            let pending = self.pending.iter().map(|(work, by)| (name(*work), *by)).collect();
+            let alarm = Alarm::WorkqueueLockup { cpus: look.cpus, seconds: age / SECOND, pending };
             found.push((*by, Bug::Watchdog(Box::new(alarm))));
             self.has_complained = true;
         }

@@ -42,20 +42,8 @@ impl Sim {
         loop {
             self.settle();
             let due = self.time.earliest.least();
-            let first = self.time.first_timer().unwrap_or(Earliest::NEVER).min(due);
-            if first >= self.watchdog.next && first != Earliest::NEVER {
-                self.watch(first, driver);
-                if self.over.is_some() {
-                    break;
-                }
-            }
             // What is due at the time of a timer has been going on before.
             if self.time.first_timer().is_none_or(|at| at >= due) {
-                break;
-            }
-            // Ticks can end a grace period, a time slice and the turn of ksoftirqd, but not more than that.
-            fruitless += usize::from(due == Earliest::NEVER && self.time.sleepers == 0);
-            if fruitless > FRUITLESS_TICKS * self.cpus.all.len() {
                 break;
             }
             match self.time.pop_timer() {
@@ -64,6 +52,11 @@ impl Sim {
                     self.set_ready(task as usize, true);
                 }
                 Some((at, Timer::Tick(cpu))) => {
+                    // Ticks can end a grace period, a time slice and the turn of ksoftirqd, but not more than that.
+                    fruitless += usize::from(due == Earliest::NEVER && self.time.sleepers == 0);
+                    if fruitless > FRUITLESS_TICKS * self.cpus.all.len() {
+                        break;
+                    }
                     self.time.now = at;
                     self.tick(cpu as usize);
                     self.time.ticks += 1;
@@ -74,6 +67,15 @@ impl Sim {
                     }
                     if self.time.ticks.is_multiple_of(PATIENCE) && !driver.goes_on() {
                         self.over = Some(Outcome::Abandoned);
+                        break;
+                    }
+                }
+                Some((at, Timer::Watch)) => {
+                    if due == Earliest::NEVER && self.time.is_only_watched() {
+                        break; // nothing can go on
+                    }
+                    self.watch(at, driver);
+                    if self.over.is_some() {
                         break;
                     }
                 }

@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Wake(u32),
     /// The timer interrupt of a CPU.
     Tick(u32),
+    /// Watchdogs look.
+    Watch,
 }
 
 /// The time of a machine.
@@ -36,8 +38,10 @@ pub(crate) struct Time {
     timers: BinaryHeap<Reverse<(u64, u64, Timer)>>,
     /// The number of the next timer: those of one time are served in the order in which they were set.
     next_timer: u64,
-    /// How many timers are not ticks.
+    /// How many timers wake a task.
     pub(crate) sleepers: usize,
+    /// How many are those of watchdogs.
+    watches: usize,
     /// When each CPU is due.
     pub(crate) earliest: Earliest,
     /// What each CPU does then.
@@ -62,7 +66,7 @@ impl Time {
         (self.now, self.last, self.ticks) = (0, 0, 0);
         self.timers.clear();
         self.next_timer = 0;
-        self.sleepers = 0;
+        (self.sleepers, self.watches) = (0, 0);
         self.touched.clear();
         self.due.clear();
         self.due_list.clear();
@@ -108,6 +112,11 @@ impl Time {
         self.timers.push(Reverse((at, self.next_timer, timer)));
         self.next_timer += 1;
         self.sleepers += usize::from(matches!(timer, Timer::Wake(_)));
+        self.watches += usize::from(timer == Timer::Watch);
+    }
+    /// Whether no timer is left but those of watchdogs.
+    pub(crate) fn is_only_watched(&self) -> bool {
+        self.timers.len() == self.watches
     }
     /// When the next timer is due.
     pub(crate) fn first_timer(&self) -> Option<u64> {
@@ -116,6 +125,7 @@ impl Time {
     pub(crate) fn pop_timer(&mut self) -> Option<(u64, Timer)> {
         let Reverse((at, _, timer)) = self.timers.pop()?;
         self.sleepers -= usize::from(matches!(timer, Timer::Wake(_)));
+        self.watches -= usize::from(timer == Timer::Watch);
         Some((at, timer))
     }
 }

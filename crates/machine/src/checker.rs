@@ -44,6 +44,17 @@ impl Scene<'_> {
     }
 }
 
+/// What a machine knows when a checker looks at a time of its own, and nothing happens.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// For a look at memory.
+    pub bus: &'a Bus,
+    /// The time, in virtual nanoseconds.
+    pub time: u64,
+    /// How many CPUs there are.
+    pub cpus: u32,
+}
+
 /// Sees everything that happens, and finds bugs in it. It decides nothing, and changes nothing.
 ///
 /// What it finds goes the way of the machine's own findings, right after the event that it is about.
@@ -67,8 +78,8 @@ pub trait Checker {
     fn next_timer(&self) -> u64 {
         u64::MAX
     }
-    /// Told when that time has come, on a machine of so many CPUs. What it finds, it says who did it, and where.
-    fn timer(&mut self, _now: u64, _cpus: u32, _found: &mut Vec<(Access, Bug)>) {}
+    /// Told when that time has come. Of what it finds it says who did it, and where.
+    fn timer(&mut self, _look: &Look<'_>, _found: &mut Vec<(Access, Bug)>) {}
 }
 
 /// Checks nothing.

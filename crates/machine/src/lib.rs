@@ -65,7 +65,7 @@ mod watchdog;
 
 pub use addr::{Addr, MAX_CELLS};
 pub use bus::{Announced, Bus, ContextKind, Current, NewTask, Plain, Points, Said, Step, Task, Unlock};
-pub use checker::{Checker, Scene};
+pub use checker::{Checker, Look, Scene};
 pub use costs::{Clock, Costs};
 pub use driver::{Choice, Driver, Event, Frame, Watched, What};
 pub use finding::{Access, Bug, Cell, Finding, Kind, Loc};

@@ -15,7 +15,9 @@ impl Sim {
         if self.time.is_on() {
             let due = self.time.now.saturating_add(period(self.config.watchdogs.rcu_stall_timeout));
             self.watchdog.stall = self.watchdog.stall.min(due);
-            self.watchdog.next = self.watchdog.next.min(due);
+            if due < self.watchdog.next {
+                self.look_at(due);
+            }
         }
     }
 
