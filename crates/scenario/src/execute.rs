@@ -330,7 +330,8 @@ impl World {
             }
             Action::FailAlloc(s) => {
                 let nth = s.nth.map_or(1, |n| n.u64());
-                self.arm(Some(step.place), 0, s.kind.kind(), nth, s.times.0);
+                let function = s.function.as_ref().map(|function| &*function.0);
+                self.arm(Some(step.place), 0, (s.kind.kind(), function), nth, s.times.0);
             }
             Action::FailClear(_) => self.disarm(),
             Action::Loop(s) => {
