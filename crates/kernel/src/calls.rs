@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Which functions each task is in, for failures of allocations that ask: lib/fault-inject.c has a filter by stack trace.
+//! Which functions each task is in, for failures of allocations that ask; the filter by stack trace of
+//! lib/fault-inject.c
 
 use machine::{Function, TaskId};
 
