@@ -397,6 +397,7 @@ impl World {
                 self.gives(step, &s.expect, Value::of_int(got));
             }
             Action::Delay(s) => k.sleep(s.time.0).await,
+            Action::Stall(s) => k.stall(s.time.0).await,
             Action::Barrier(s) => self.meet(s.name.name.index(), s.tasks.usize()).await,
             Action::DelayWork(s) => {
                 let until = match &s.until {

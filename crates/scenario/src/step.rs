@@ -511,6 +511,8 @@ steps! {
     }
     /// Lets time pass.
     "delay" => Delay { time = "time": Time, }
+    /// The CPU stands still, and nothing arrives there: its host does not run it.
+    "stall" => Stall { time = "time": Time, }
     /// Waits until so many tasks have come.
     "barrier" => Barrier {
         name = "name": BarrierName,
