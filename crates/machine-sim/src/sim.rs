@@ -312,7 +312,7 @@ impl Sim {
     fn perform(&mut self, task: usize, op: Op, loc: Loc) -> Option<i64> {
         match op {
             Op::Start | Op::MightSleep(_) | Op::PreemptEnable | Op::Interruptible => Some(0),
-            Op::Sleep(_) | Op::Tick => Some(0), // it has passed
+            Op::Sleep(_) | Op::Stall(_) | Op::Tick => Some(0), // it has passed
             Op::Marked(addr, update, order) => self.marked(task, addr, update, order, loc),
             Op::Racy(addr, update) => self.racy(task, addr, update, loc),
             Op::Lock(addr, how) => self.lock(task, addr, how, loc),

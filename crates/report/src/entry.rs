@@ -43,7 +43,7 @@ pub(crate) fn is_telling(what: &What) -> bool {
             Op::Lock(..) | Op::Wait(_) | Op::RcuReadLock | Op::GraceEnd => true,
             // A fault is told by its finding.
             Op::Start | Op::IsLocked(_) | Op::GraceBegin { .. } | Op::MightSleep(_) => false,
-            Op::Sleep(_) | Op::Tick => true,
+            Op::Sleep(_) | Op::Stall(_) | Op::Tick => true,
             Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => false,
         },
         What::Effect(effect) => match effect {

@@ -154,6 +154,8 @@ pub(crate) struct Checker<'s> {
     boots: bool,
     /// Whether there is a clock.
     is_timed: bool,
+    /// Whether failures ask for the functions that tasks are in.
+    pub(crate) watches_calls: bool,
     /// Whether operations have an id, and which subsystem of the library they are, by slot.
     operations: Vec<(bool, Option<&'static Subsystem>)>,
     /// How many tasks meet at a barrier, by slot.
@@ -178,6 +180,7 @@ impl<'s> Checker<'s> {
             has_self: false,
             boots,
             is_timed,
+            watches_calls: false,
             operations: Vec::new(),
             meetings: Vec::new(),
             copy: None,

@@ -156,10 +156,10 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "S050",
-        "A setting has no effect, or leaves no time for anything else: `costs`, `max_time`, `after` and `takes` need a clock \
-              (`\"clock\": \"timed\"`), `hz` a clock or `\"rcu\": \"per_cpu\"`; a timer interrupt must \
-              take less time than there is between two of them; `max_time` is more than 0, and tasks begin \
-              before it, the last copy of a task too, which begins after as many times `after` as there are copies.",
+        "A setting has no effect, or leaves no time for anything else: `costs`, `max_time`, `after` and `takes` need a \
+              clock (`\"clock\": \"timed\"`), `hz` a clock or `\"rcu\": \"per_cpu\"`; a timer interrupt must take less \
+              time than there is between two of them; `max_time` is more than 0, and tasks begin before it, the \
+              last copy of a task too, which begins after as many times `after` as there are copies.",
     ),
     (
         "S051",

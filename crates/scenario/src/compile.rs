@@ -38,6 +38,7 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
     let tasks = tasks::tasks(&mut cx, tasks, &machine);
     let faults = faults(&mut cx, &mut text);
     let runs = runs::runs(&mut cx, &mut text, &machine);
+    let watches_calls = cx.watches_calls;
     let (places, mut names) = cx.finish()?;
     Ok(Scenario {
         title: text.title,
@@ -47,6 +48,7 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
         timeline: text.timeline,
         runs,
         boot: text.boot,
+        watches_calls,
         user_namespaces,
         pernet,
         modules,
@@ -314,15 +316,22 @@ fn one_fault(cx: &mut Checker<'_>, fault: FaultText) -> Option<Fault> {
     match (fault.alloc, fault.kill, fault.enter) {
         (Some(mut kind), None, None) => {
             cx.within([Seg::Key("alloc")], |cx| kind.resolve(cx));
-            Some(Fault::Alloc { kind, nth, times: fault.times.unwrap_or_default().0 })
+            let function = fault.function.map(|mut function| {
+                cx.within([Seg::Key("in")], |cx| function.resolve(cx));
+                function.0
+            });
+            Some(Fault::Alloc { kind, function, nth, times: fault.times.unwrap_or_default().0 })
         }
-        (None, Some(mut task), Some(function)) if fault.times.is_none() => {
+        (None, Some(mut task), Some(function)) if fault.times.is_none() && fault.function.is_none() => {
             cx.within([Seg::Key("kill")], |cx| task.resolve(cx));
-            cx.within([Seg::Key("enter")], |cx| runs::check_function(cx, &function));
+            cx.within([Seg::Key("enter")], |cx| cx.check_function(&function));
             Some(Fault::Kill { task: task.name.index(), function, nth })
         }
         (None, Some(_), Some(_)) => {
-            cx.within([Seg::Key("times")], |cx| wrong(cx, "a task is killed once", "not to be given"));
+            let key = if fault.times.is_some() { "times" } else { "in" };
+            cx.within([Seg::Key(key)], |cx| {
+                wrong(cx, "a task is killed once, where it enters a function", "not to be given");
+            });
             None
         }
         _ => {

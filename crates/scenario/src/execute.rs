@@ -330,7 +330,8 @@ impl World {
             }
             Action::FailAlloc(s) => {
                 let nth = s.nth.map_or(1, |n| n.u64());
-                self.arm(Some(step.place), 0, s.kind.kind(), nth, s.times.0);
+                let function = s.function.as_ref().map(|function| &*function.0);
+                self.arm(Some(step.place), 0, (s.kind.kind(), function), nth, s.times.0);
             }
             Action::FailClear(_) => self.disarm(),
             Action::Loop(s) => {
@@ -396,6 +397,7 @@ impl World {
                 self.gives(step, &s.expect, Value::of_int(got));
             }
             Action::Delay(s) => k.sleep(s.time.0).await,
+            Action::Stall(s) => k.stall(s.time.0).await,
             Action::Barrier(s) => self.meet(s.name.name.index(), s.tasks.usize()).await,
             Action::DelayWork(s) => {
                 let until = match &s.until {

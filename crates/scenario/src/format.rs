@@ -11,7 +11,7 @@ use crate::{
     schema,
     time::Time,
     values::{Count, Expect, GivesAnything, Lines, Note, Number, Seed, TaskRef, Times, UInt},
-    words::AllocKind,
+    words::{AllocKind, InFunction},
 };
 
 macro_rules! object {
@@ -358,6 +358,9 @@ object! {
         #[serde(default)]
         #[schemars(schema_with = "schema::function")]
         enter: Option<String>,
+        /// The kernel function in which it is allocated, or in what it calls; anywhere if absent.
+        #[serde(rename = "in")]
+        function: Option<InFunction>,
         /// Which allocation from now fails first, or which call kills; 1 if absent.
         #[schemars(extend("default" = 1))]
         nth: Option<Number<1, { i64::MAX }>>,
@@ -373,6 +376,9 @@ object! {
     "sweep" => SweepText {
         /// What is allocated.
         alloc: AllocKind,
+        /// The kernel function in which it is allocated, or in what it calls; anywhere if absent.
+        #[serde(rename = "in")]
+        function: Option<InFunction>,
         /// Where allocations begin to count; `tasks` if absent.
         #[serde(default)]
         from: SweepFrom,

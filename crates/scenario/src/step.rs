@@ -19,7 +19,7 @@ use crate::{
         ObjectName, ObjectRef, OpsRef, PidArg, PidName, SocketName, SocketRef, TaskRef, Times, UInt,
         UserNsRef,
     },
-    words::{Access, AllocKind, CloneFlags, FileKind, GfpText, Hex, SetnsType},
+    words::{Access, AllocKind, CloneFlags, FileKind, GfpText, Hex, InFunction, SetnsType},
 };
 
 /// The bytes that a message or a page may have room for.
@@ -418,6 +418,8 @@ steps! {
     "fail_alloc" => FailAlloc {
         /// What is allocated.
         kind = "kind": AllocKind,
+        /// The kernel function in which it is allocated, or in what it calls; anywhere if absent.
+        function = "in": Option<InFunction>,
         /// Which allocation from now on fails first; 1 if absent.
         nth = "nth": Option<Number<1, { i64::MAX }>>,
         /// How many fail in a row; 1 if absent.
@@ -451,7 +453,7 @@ steps! {
     /// An object of the scenario's own.
     "allocate" => Allocate {
         r#as = "as": ObjectName,
-        /// How large it is; 24 if absent.
+        /// How large it is; 64 if absent.
         bytes = "bytes": Option<Number<24, { 4 << 20 }>>,
         /// Whether it may sleep; `kernel` if absent.
         #[serde(default)]
@@ -509,6 +511,8 @@ steps! {
     }
     /// Lets time pass.
     "delay" => Delay { time = "time": Time, }
+    /// The CPU stands still, and nothing arrives there: its host does not run it.
+    "stall" => Stall { time = "time": Time, }
     /// Waits until so many tasks have come.
     "barrier" => Barrier {
         name = "name": BarrierName,

@@ -26,6 +26,7 @@ pub(crate) const ALLOC_KINDS: Words = &[
     ("object", "An object of the scenario's own."),
     ("module", "A module that is loaded."),
     ("net_device", "The device of a subsystem of the library."),
+    ("notifier", "A notifier of network devices."),
     ("ctl_table", "The settings of the library's `sysctl`."),
     ("dst_entry", "The route of the library's `xfrm`."),
     ("worker", "A kworker; without it the rescuer runs the work."),

@@ -29,6 +29,14 @@ fn one_kind_only() {
 }
 
 #[test]
+fn in_one_function_only() {
+    let report = run(&CREATE.replace(r#""any""#, r#""any", "in": "net_alloc""#));
+    assert_eq!(summary(&report), "2 allocation failures, all undone");
+    let report = run(&CREATE.replace(r#""any""#, r#""any", "in": "cleanup_net""#));
+    assert_eq!(summary(&report), "0 allocation failures, all undone");
+}
+
+#[test]
 fn what_goes_on_without_memory_is_tolerated() {
     // The message is not sent, and nobody listens.
     let report = run(r#""setup": [{"copy_net_ns": {"as": "a"}}],

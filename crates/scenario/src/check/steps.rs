@@ -7,6 +7,7 @@ use super::{Checker, Kind};
 use crate::{
     diagnostic::{Diagnostic, list_of, similar},
     format::interrupt_name,
+    functions,
     source::Seg,
     step::{Action, Barrier, Takes},
     values::{OpsRef, Or, errnos},
@@ -119,6 +120,13 @@ impl Checker<'_> {
                 self.meetings.resize(self.meetings.len().max(slot + 1), 0);
                 self.meetings[slot] = step.tasks.0;
             }
+        }
+    }
+    /// There must be a function of this name.
+    pub(crate) fn check_function(&mut self, name: &str) {
+        if let Some(help) = functions::help_for(name).filter(|_| !self.is_full()) {
+            let message = format!("there is no kernel function `{}`", name.escape_debug());
+            self.report(Diagnostic::new("S040", message).help(help), "unknown function");
         }
     }
     pub(crate) fn check_alloc_kind(&mut self, kind: &str) {

@@ -9,7 +9,6 @@ use crate::{
     diagnostic::{Diagnostic, similar},
     event_forms,
     format::{EndText, OutcomeText, RunText, Text},
-    functions,
     scenario::{Driver, ExpectedEnd, MachineConfig, Outcome, Run, Sweep},
     schedule,
     source::Seg,
@@ -127,7 +126,11 @@ fn one_run(
     let (findings, functions, events) = (run.findings, run.functions, run.events);
     let sweep = run.sweep.map(|mut sweep| {
         cx.within([Seg::Key("sweep"), Seg::Key("alloc")], |cx| sweep.alloc.resolve(cx));
-        Sweep { kind: sweep.alloc, from: sweep.from }
+        if let Some(function) = &mut sweep.function {
+            cx.within([Seg::Key("sweep"), Seg::Key("in")], |cx| function.resolve(cx));
+        }
+        let function = sweep.function.map(|function| function.0);
+        Sweep { kind: sweep.alloc, function, from: sweep.from }
     });
     let tasks = run.tasks.map(|names| chosen_tasks(cx, &names));
     Run { name, driver, tasks, sweep, changes, findings, outcome, functions, events, counts, end }
@@ -181,7 +184,7 @@ fn check_schedule(cx: &mut Checker<'_>, machine: &MachineConfig, line: &str, ind
 /// Functions and events are called as the kernel and the format call them.
 fn check_expectations(cx: &mut Checker<'_>, run: &RunText) {
     for (index, name) in run.functions.iter().enumerate() {
-        cx.within([Seg::Key("functions"), Seg::Index(index)], |cx| check_function(cx, name));
+        cx.within([Seg::Key("functions"), Seg::Index(index)], |cx| cx.check_function(name));
     }
     for (index, event) in run.events.iter().enumerate() {
         if cx.is_full() {
@@ -207,14 +210,6 @@ fn check_expectations(cx: &mut Checker<'_>, run: &RunText) {
                 cx.report(diagnostic, "nothing lies between");
             }
         });
-    }
-}
-
-/// There must be a function of this name.
-pub(super) fn check_function(cx: &mut Checker<'_>, name: &str) {
-    if let Some(help) = functions::help_for(name).filter(|_| !cx.is_full()) {
-        let message = format!("there is no kernel function `{}`", name.escape_debug());
-        cx.report(Diagnostic::new("S040", message).help(help), "unknown function");
     }
 }
 

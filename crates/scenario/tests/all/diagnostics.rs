@@ -345,6 +345,13 @@ fn cases() -> Vec<(&'static str, String)> {
             ),
         ),
         ("S049 work without an end", steps(r#"{"delay_work": {}}, {"delay_work": {"time": 1}}"#)),
+        (
+            "S040 a failure in no function",
+            with(
+                r#"  "tasks": [{"name": "t", "steps": [{"fail_alloc": {"kind": "net", "in": "net_aloc"}}]}],
+  "faults": [{"alloc": "net", "in": "setup_nett"}, {"kill": "t", "enter": "setup_net", "in": "setup_net"}]"#,
+            ),
+        ),
         ("S028 a sweep", with("  \"runs\": [{\"sweep\": {\"alloc\": \"nett\"}}]")),
         (
             "S008 where a sweep begins",

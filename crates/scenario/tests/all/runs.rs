@@ -190,6 +190,34 @@ fn failures_of_allocations() {
     assert_eq!(failures(&panic), Vec::<String>::new());
 }
 
+/// Data is allocated in setup_net(), and in __register_pernet_operations() too.
+#[test]
+fn failures_in_a_function() {
+    let parts = |function: &str, creation: &str, registration: &str| {
+        with(&format!(
+            r#""pernet": {{"a": {{"id": true, "size": 8}}}},
+            "faults": [{{"alloc": "data", "in": "{function}"}}],
+            "setup": [{{"register_pernet_subsys": {{"ops": "a", "expect": {registration}}}}},
+              {{"copy_net_ns": {{"as": "n", "expect": {creation}}}}}]"#
+        ))
+    };
+    assert_eq!(failures(&parts("setup_net", "\"-ENOMEM\"", "0")), [""; 0]);
+    assert_eq!(failures(&parts("register_pernet_subsys", "true", "\"-ENOMEM\"")), [""; 0]);
+    let never = failures(&parts("cleanup_net", "true", "0"));
+    assert_eq!(never.len(), 1, "{never:?}");
+    assert!(never[0].contains("the failure of `data` allocations in cleanup_net() never fired"), "{never:?}");
+    // Armed by a method that setup_net() has called.
+    let armed_within = |function: &str, expected: &str| {
+        failures(&with(&format!(
+            r#""pernet": {{"b": {{"init": [{{"fail_alloc": {{"kind": "object", "in": "{function}"}}}},
+              {{"allocate": {{"as": "o", "expect": {expected}}}}}]}}}}, "setup": [
+              {{"register_pernet_subsys": {{"ops": "b"}}}}]"#
+        )))
+    };
+    assert_eq!(armed_within("register_pernet_operations", "null"), [""; 0]);
+    assert_eq!(armed_within("setup_net", "true").len(), 1);
+}
+
 #[test]
 fn rcu_locks_walks_loops() {
     clean(
