@@ -114,7 +114,11 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("S035", "There is no such patch of v4.11."),
     ("S036", "The list of runs is empty, so that nothing would be run. Without the field there is one run."),
-    ("S037", "A run is decided by a seed or by a schedule. With neither, nobody is preempted."),
+    (
+        "S037",
+        "A run is one execution, decided by a seed or by a schedule (with neither, nobody is preempted), or one for \
+              each of its `seeds`. A sweep is about the allocations of one execution.",
+    ),
     ("S038", "There is no such kind of findings."),
     (
         "S039",
@@ -160,5 +164,11 @@ pub const CODES: &[(&str, &str)] = &[
               (`\"clock\": \"timed\"`), `hz` a clock or `\"rcu\": \"per_cpu\"`; a timer interrupt must \
               take less time than there is between two of them; `max_time` is more than 0, and tasks begin \
               before it, the last copy of a task too, which begins after as many times `after` as there are copies.",
+    ),
+    (
+        "S051",
+        "The words `never`, `sometimes` and `always` say in how many executions of a run something is found: in none, \
+              in one at least but not in all, in all. They need `seeds`, and `sometimes` needs two of them. The findings \
+              of a run with one execution are a list.",
     ),
 ];
