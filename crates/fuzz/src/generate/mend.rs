@@ -26,6 +26,11 @@ pub(super) fn mend(scenario: &mut Map<String, Value>, names: &Names, dice: &mut 
         }
     }
     for run in items(scenario.get_mut("runs")) {
+        if run.contains_key("seeds") {
+            run.retain(|key, _| !matches!(key.as_str(), "seed" | "schedule" | "sweep"));
+        } else if run.get("findings").is_some_and(Value::is_object) {
+            run.remove("findings");
+        }
         if run.contains_key("seed") {
             run.remove("schedule");
         }

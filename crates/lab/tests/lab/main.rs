@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Recordings agree, differences are noticed, sweeps judge what failures leave.
+//! Recordings agree, differences are noticed, sweeps judge what failures leave, seeds are counted.
 
 mod conformance;
 mod leaves;
 mod machine;
 mod real_kernel;
+mod seeds;
 mod sweep;
