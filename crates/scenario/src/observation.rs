@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for FindingsText {
         impl<'de> Visitor<'de> for ListOrWords {
             type Value = FindingsText;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of kinds, or an object with a word on each")
+                f.write_str("a list of kinds or an object of words")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<FindingsText, A::Error> {
                 let mut codes = Vec::new();

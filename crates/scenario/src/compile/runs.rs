@@ -187,7 +187,7 @@ fn check_finding(cx: &mut Checker<'_>, seeds: Option<u64>, finding: &ExpectedFin
     if finding.observation == Some(Observation::Sometimes) && seeds == Some(1) {
         let diagnostic = Diagnostic::new("S051", "nothing is found sometimes in one execution");
         let help = "`sometimes` is in some executions and not in all; `seeds` must be 2 at least";
-        cx.report(diagnostic.help(help), "neither in none nor in all");
+        cx.report(diagnostic.help(help), "this takes two executions");
     }
 }
 

@@ -234,8 +234,8 @@ fn what_is_judged_can_fail() {
           "none": 3}}}]"#,
     );
     let expected = [
-        "outcome: expected panic, got done",
         "finding panic was expected and did not happen",
+        "outcome: expected panic, got done",
         "sys_setns() was expected to be called and was not",
         "event `work_start` was expected and did not happen",
         "end: namespaces: expected 1, got 2",

@@ -117,13 +117,10 @@ fn in_words(observed: &Observed, what: &str) -> String {
 /// The run, for people.
 pub(super) fn human(run: &Run, report: &SeedsReport, verdict: &Verdict, out: &mut Out) -> Result<(), Stop> {
     heading(&report.name, &report.changes, out)?;
-    let last = report.findings.executions().saturating_sub(1);
-    out.line(&format!(
-        "{} {}, seeds 0 to {last}, hash {:016x}",
-        word(verdict.code, out.paint),
-        verdict.ended,
-        report.hash
-    ))?;
+    let last = report.findings.executions().checked_sub(1);
+    let seeds = last.map(|last| format!(", seeds 0 to {last}")).unwrap_or_default();
+    let word = word(verdict.code, out.paint);
+    out.line(&format!("{word} {}{seeds}, hash {:016x}", verdict.ended, report.hash))?;
     for (outcome, _) in report.outcomes.shares() {
         out.line(&indented(&format!("outcome {outcome}: {}", in_words(&report.outcomes, outcome)), 7))?;
     }
