@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use kernel::{Atomic, Bus, Gfp, Kernel, SpinLock};
+use machine::Checker;
 use machine_sim::{Checks, Config, Outcome, Seeded, Sim};
 use netns::{CLONE_NEWNET, Changes, NetNs, Patch};
 
@@ -146,7 +147,21 @@ pub fn run<F: Future<Output = ()> + 'static>(
     seed: u64,
     main: impl FnOnce(Rc<Bus>) -> F,
 ) -> u64 {
-    let outcome = sim.run(&mut Seeded::new(seed), main);
+    run_checked(sim, &mut (), seed, main)
+}
+
+/// The same, with somebody who looks for bugs in what happens.
+///
+/// # Panics
+///
+/// If anything is found.
+pub fn run_checked<F: Future<Output = ()> + 'static>(
+    sim: &mut Sim,
+    checker: &mut impl Checker,
+    seed: u64,
+    main: impl FnOnce(Rc<Bus>) -> F,
+) -> u64 {
+    let outcome = sim.run_checked(&mut Seeded::new(seed), checker, main);
     assert_eq!(outcome, Outcome::Done);
     assert!(sim.findings().is_empty(), "{:?}", sim.findings());
     sim.steps()

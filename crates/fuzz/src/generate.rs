@@ -205,7 +205,7 @@ impl Making<'_, '_> {
             let all: Vec<&String> = self.generator.steps.iter().collect();
             name = self.dice.pick(&all).cloned().unwrap_or(name);
             let is_deep = at.depth >= MAX_DEPTH || self.steps >= MAX_STEPS;
-            let has_steps = |name: &str| matches!(name, "loop" | "rcu_read" | "call_rcu");
+            let has_steps = |name: &str| matches!(name, "loop" | "takes" | "rcu_read" | "call_rcu");
             let is_walk = name.starts_with("for_each_net");
             let needs_process = matches!(name.as_str(), "unshare" | "setns" | "clone" | "exit" | "open");
             if !(is_deep && (has_steps(&name) || is_walk) || at.in_interrupt && needs_process) {

@@ -3,7 +3,7 @@
 
 use machine::{Op, function};
 
-use crate::Kernel;
+use crate::{Kernel, future::done};
 
 /// `NSEC_PER_MSEC`
 const NSEC_PER_MSEC: u64 = 1_000_000;
@@ -12,6 +12,13 @@ const NSEC_PER_MSEC: u64 = 1_000_000;
 const NSEC_PER_USEC: u64 = 1_000;
 
 impl Kernel {
+    /// The CPU stands still for so many virtual nanoseconds, as a virtual one does that its host does not run, or one in
+    /// a system management interrupt. Any context.
+    #[track_caller]
+    pub fn stall(&self, nanoseconds: u64) -> impl Future<Output = ()> {
+        done(self.bus.step(Op::Stall(nanoseconds)))
+    }
+
     /// `msleep()`, or `usleep_range()` for a part of a millisecond: so many virtual nanoseconds pass. Without a clock
     /// anybody else may run until then. Process context; a softirq that calls it is reported.
     #[track_caller]

@@ -6,7 +6,7 @@
 
 use machine::{Addr, CellKind, Loc};
 
-use crate::{EINVAL, ENOSPC, Errno, Field, Kernel, future::AtOnce};
+use crate::{EINVAL, ENOSPC, Errno, Field, Kernel, RcuPointer, future::AtOnce};
 
 /// `struct idr`. Its cell holds the number of its table, from 1; 0 is an empty one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,13 +98,17 @@ impl Idr {
     #[inline]
     pub fn next(self, k: &Kernel, from: i32) -> impl Future<Output = Option<(i32, Addr)>> {
         let number = k.bus.read(self.0).value();
-        AtOnce(number.map(|number| {
-            k.with_idr_table(number, |table| {
-                let (Ok(at) | Err(at)) = position(table, from);
-                table.get(at).copied()
-            })
-            .flatten()
-        }))
+        AtOnce(number.map(|number| k.idr_entry_from(number, from)))
+    }
+    /// Shows RCU readers what was done last. C's idr publishes every node by `rcu_assign_pointer()`; this one only
+    /// where it has such readers, who find it by `root`. Under the caller's lock.
+    pub async fn publish(self, k: &Kernel, root: RcuPointer<i64>) {
+        root.assign(k, k.bus.peek(self.0)).await;
+    }
+    /// One step of `idr_for_each()` by an RCU reader: see [`Idr::publish`].
+    pub async fn next_rcu(k: &Kernel, root: RcuPointer<i64>, from: i32) -> Option<(i32, Addr)> {
+        let number = root.dereference(k).await;
+        k.idr_entry_from(number, from)
     }
     /// `idr_destroy()`: forgets the entries, not what they point to, and leaves an empty, usable idr.
     #[track_caller]
@@ -138,6 +142,15 @@ fn lowest_free(table: &Table, start: i32, max: i32) -> Option<(usize, i32)> {
 }
 
 impl Kernel {
+    /// The first entry of a table whose id is at least `from`.
+    #[inline]
+    fn idr_entry_from(&self, number: i64, from: i32) -> Option<(i32, Addr)> {
+        self.with_idr_table(number, |table| {
+            let (Ok(at) | Err(at)) = position(table, from);
+            table.get(at).copied()
+        })
+        .flatten()
+    }
     fn new_idr_table(&self) -> i64 {
         let Tables { tables, free } = &mut *self.idr_tables.borrow_mut();
         free.pop().unwrap_or_else(|| {

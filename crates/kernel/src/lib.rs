@@ -18,6 +18,7 @@
 //! keeps anybody from following one.
 
 mod atomic;
+mod calls;
 mod completion;
 mod delay;
 mod errno;
@@ -70,6 +71,8 @@ pub struct Kernel {
     /// Failures to inject into allocations.
     pub faults: RefCell<FaultInjection>,
     kill_points: RefCell<kill_points::KillPoints>,
+    calls: RefCell<calls::Calls>,
+    calls_are_watched: Cell<bool>,
     this: Weak<Kernel>,
     rcu: rcu::Rcu,
     workqueues: RefCell<Vec<Rc<workqueue::Workqueue>>>,
@@ -105,13 +108,14 @@ impl fmt::Debug for Kernel {
 #[derive(Debug)]
 #[must_use = "a function that is not held is left at once"]
 pub struct Entered<'k> {
-    bus: &'k Bus,
+    kernel: &'k Kernel,
     loc: machine::Loc,
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.bus.leave(self.loc);
+        self.kernel.watch_leave();
+        self.kernel.bus.leave(self.loc);
     }
 }
 
@@ -126,6 +130,8 @@ impl Kernel {
             bus: bus.clone(),
             faults: RefCell::default(),
             kill_points: RefCell::default(),
+            calls: RefCell::default(),
+            calls_are_watched: Cell::new(false),
             this: this.clone(),
             rcu: rcu::Rcu::new(bus).expect("a machine has memory for its first object"),
             workqueues: RefCell::default(),
@@ -180,7 +186,8 @@ impl Kernel {
         let loc = std::panic::Location::caller();
         self.bus.say_at(Effect::Enter(function, arg), loc);
         self.pass_kill_points(function);
-        Entered { bus: &self.bus, loc }
+        self.watch_enter(function);
+        Entered { kernel: self, loc }
     }
     /// Hits a tracepoint.
     #[track_caller]

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `struct list_head`: intrusive, circular, doubly linked lists; include/linux/list.h, rculist.h
 //!
-//! Nothing checks the links, as without CONFIG_DEBUG_LIST: adding an entry twice corrupts what it corrupts in C.
+//! Nothing keeps the links whole, as without CONFIG_DEBUG_LIST: adding an entry twice corrupts what it corrupts in C.
+//! What CONFIG_DEBUG_LIST would say of it is told to whoever watches, and then the entry is added.
+
+mod debug;
 
 use std::panic::Location;
 
@@ -78,15 +81,20 @@ impl<'k> Links<'k> {
         self.set_next(prev, new)
     }
     fn insert_after(self, prev: ListHead, new: ListHead) -> Option<()> {
-        self.insert(new, prev, self.next(prev)?)
+        let next = self.next(prev)?;
+        self.check_add(new, prev, next);
+        self.insert(new, prev, next)
     }
     fn insert_before(self, next: ListHead, new: ListHead) -> Option<()> {
-        self.insert(new, self.prev(next)?, next)
+        let prev = self.prev(next)?;
+        self.check_add(new, prev, next);
+        self.insert(new, prev, next)
     }
     /// `__list_del_entry()`
     fn unlink(self, entry: ListHead) -> Option<()> {
         let prev = self.prev(entry)?;
         let next = self.next(entry)?;
+        self.check_del(entry, prev, next);
         self.set_prev(next, prev)?;
         self.set_next(prev, next)
     }
@@ -162,6 +170,7 @@ impl ListHead {
         let links = Links::new(k);
         async move {
             let prev = AtOnce(links.prev(self)).await;
+            links.check_add(new, prev, self);
             AtOnce(links.set_next(new, self)).await;
             AtOnce(links.set_prev(new, prev)).await;
             links.publish_next(prev, new, Order::Release).await;
@@ -175,6 +184,7 @@ impl ListHead {
         async move {
             let prev = AtOnce(links.prev(self)).await;
             let next = AtOnce(links.next(self)).await;
+            links.check_del(self, prev, next);
             AtOnce(links.set_prev(next, prev)).await;
             links.publish_next(prev, next, Order::Relaxed).await;
             AtOnce(links.set_prev(self, ListHead(Addr::LIST_POISON2))).await;

@@ -100,7 +100,7 @@ impl<T: Value> Once<T> {
 
 cell! {
     /// A pointer that RCU publishes; include/linux/rcupdate.h
-    RcuPointer, CellKind::Marked
+    RcuPointer, CellKind::RcuPointer
 }
 
 impl<T: Value> RcuPointer<T> {

@@ -27,6 +27,8 @@ pub struct FaultInjection {
 struct Armed {
     /// Which kind; none for all.
     kind: Option<String>,
+    /// In which function, or what it calls; none for anywhere.
+    function: Option<String>,
     /// Which one from now fails first.
     nth: u64,
     /// How often it fails from then on; none for ever.
@@ -37,7 +39,12 @@ struct Armed {
 impl FaultInjection {
     /// Lets allocations of `kind` (or of any) fail: the `nth` from now, counted from 1, and `times` in all.
     pub fn arm(&mut self, kind: Option<&str>, nth: u64, times: Option<u64>) {
-        self.armed.push(Armed { kind: kind.map(str::to_owned), nth: nth.max(1), times, fired: 0 });
+        self.arm_in(kind, None, nth, times);
+    }
+    /// The same of allocations in a function and what it calls: see [`Kernel::watch_calls`].
+    pub fn arm_in(&mut self, kind: Option<&str>, function: Option<&str>, nth: u64, times: Option<u64>) {
+        let (kind, function) = (kind.map(str::to_owned), function.map(str::to_owned));
+        self.armed.push(Armed { kind, function, nth: nth.max(1), times, fired: 0 });
     }
     /// Forgets all armed failures.
     pub fn clear(&mut self) {
@@ -47,17 +54,21 @@ impl FaultInjection {
     pub fn fired(&self) -> impl Iterator<Item = (Option<&str>, u64)> {
         self.armed.iter().map(|armed| (armed.kind.as_deref(), armed.fired))
     }
-    /// Whether this allocation of `kind` fails. Failures armed after the one that hits do not count it.
-    fn hits(&mut self, kind: &str) -> bool {
-        self.hits_if(|armed| armed.is_none_or(|armed| armed == kind))
+    /// Whether this allocation of `kind` fails, in the functions of which `is_in` knows. Failures armed after the one
+    /// that hits do not count it.
+    fn hits(&mut self, kind: &str, is_in: impl Fn(&str) -> bool) -> bool {
+        self.hits_if(|armed| {
+            armed.kind.as_deref().is_none_or(|armed| armed == kind)
+                && armed.function.as_deref().is_none_or(&is_in)
+        })
     }
     /// The same for what another task allocates: a failure of any kind does not mean it.
     pub(crate) fn hits_kind(&mut self, kind: &str) -> bool {
-        self.hits_if(|armed| armed == Some(kind))
+        self.hits_if(|armed| armed.kind.as_deref() == Some(kind) && armed.function.is_none())
     }
-    fn hits_if(&mut self, is_meant: impl Fn(Option<&str>) -> bool) -> bool {
+    fn hits_if(&mut self, is_meant: impl Fn(&Armed) -> bool) -> bool {
         for armed in &mut self.armed {
-            if !is_meant(armed.kind.as_deref()) || armed.times == Some(0) {
+            if !is_meant(armed) || armed.times == Some(0) {
                 continue;
             }
             if armed.nth > 1 {
@@ -81,7 +92,7 @@ impl Kernel {
         let loc = std::panic::Location::caller();
         let might_sleep = if gfp == Gfp::Kernel { Some(self.might_sleep(kind)) } else { None };
         map(Maybe(might_sleep), move |()| {
-            let fails = self.faults.borrow_mut().hits(kind);
+            let fails = self.faults.borrow_mut().hits(kind, |function| self.is_in(function));
             if fails {
                 self.bus.say_at(Effect::AllocFailed(kind), loc);
             }
@@ -158,10 +169,19 @@ mod tests {
         faults.arm(Some("net"), 2, Some(1));
         faults.arm(None, 2, Some(1));
         // The first of each counts for both; the second net hits the first, and only that.
-        assert!(!faults.hits("net"));
-        assert!(faults.hits("net"));
-        assert!(faults.hits("gen"));
-        assert!(!faults.hits("net"));
+        assert!(!faults.hits("net", |_| false));
+        assert!(faults.hits("net", |_| false));
+        assert!(faults.hits("gen", |_| false));
+        assert!(!faults.hits("net", |_| false));
         assert_eq!(faults.fired().map(|(_, fired)| fired).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn failures_in_a_function_do_not_count_others() {
+        let mut faults = FaultInjection::default();
+        faults.arm_in(None, Some("setup_net"), 2, Some(1));
+        let mut hits = |function: &str| faults.hits("net", |wanted| wanted == function);
+        let fails = ["net_alloc", "setup_net", "net_alloc", "setup_net", "setup_net"].map(&mut hits);
+        assert_eq!(fails, [false, false, false, true, false]);
     }
 }

@@ -23,11 +23,11 @@ tracepoint! {
     pub WORKQUEUE_QUEUE_WORK, "workqueue_queue_work", ["work", "queued"]
 }
 tracepoint! {
-    /// The pending bit is cleared, the function begins.
+    /// The pending bit is cleared, the function begins. The second argument is the workqueue, for lockdep alone.
     pub WORKQUEUE_EXECUTE_START, "workqueue_execute_start", ["work", ""]
 }
 tracepoint! {
-    /// The function has returned.
+    /// The function has returned. The second argument is the same.
     pub WORKQUEUE_EXECUTE_END, "workqueue_execute_end", ["work", ""]
 }
 
@@ -147,7 +147,7 @@ impl Kernel {
 
     /// `flush_workqueue()`: sleeps until everything that is queued now has run.
     pub async fn flush_workqueue(&self, wq: WorkqueuePtr) {
-        let _f = self.enter(function!("flush_workqueue"), 0);
+        let _f = self.enter(function!("flush_workqueue"), wq.addr().to_value());
         self.might_sleep_here("flush_workqueue");
         let index = wq.index().read(self).await;
         let queue = self.workqueues.borrow()[index].clone();
@@ -175,14 +175,14 @@ impl Kernel {
         }
         if self.faults.borrow_mut().hits_kind(WORKER) {
             self.bus.say(Effect::AllocFailed(WORKER));
-            return self.send_mayday(queue);
+            return self.send_mayday(wq, queue);
         }
         let kernel = self.this();
         let (name, idle) = (queue.name, Some(wq.queued().addr()));
         let task = Box::pin(async move {
             loop {
                 wq.queued().wait(&kernel).await;
-                while kernel.process_one_work(&queue).await {}
+                while kernel.process_one_work(wq, &queue).await {}
             }
         });
         self.bus.spawn(NewTask { name, idle, cpu: None, context: ContextKind::Process, task });
@@ -190,7 +190,7 @@ impl Kernel {
 
     /// `send_mayday()`, `rescuer_thread()`: what is queued is worked on, and only then a worker is asked for again. C
     /// makes the rescuer together with the workqueue, and lets it wait.
-    fn send_mayday(&self, queue: Rc<Workqueue>) {
+    fn send_mayday(&self, wq: WorkqueuePtr, queue: Rc<Workqueue>) {
         let kernel = self.this();
         let name = self
             .bus
@@ -198,7 +198,7 @@ impl Kernel {
         let task = Box::pin(async move {
             let _f = kernel.enter(function!("rescuer_thread"), 0);
             kernel.bus.step(Op::Sleep(MAYDAY_INITIAL_TIMEOUT)).await;
-            while kernel.process_one_work(&queue).await {}
+            while kernel.process_one_work(wq, &queue).await {}
             queue.worker.set(false);
         });
         self.bus.spawn(NewTask { name, idle: None, cpu: None, context: ContextKind::Process, task });
@@ -206,7 +206,7 @@ impl Kernel {
 
     /// `process_one_work()`: takes the oldest item, clears its pending bit, and only then runs it, so that work that
     /// is queued while it runs runs once more. Whether there was one.
-    async fn process_one_work(&self, queue: &Workqueue) -> bool {
+    async fn process_one_work(&self, wq: WorkqueuePtr, queue: &Workqueue) -> bool {
         let Some((work, func)) = queue.items.borrow_mut().pop_front() else { return false };
         if self.bus.inspect(|memory| memory.object(work.0).is_some_and(WqBarrierPtr::is_one)) {
             Atomic::at(work.0).xchg(self, 0).await;
@@ -215,9 +215,9 @@ impl Kernel {
         }
         let _f = self.enter(function!("process_one_work"), work.0.to_value());
         Atomic::at(work.0).xchg(self, 0).await;
-        self.trace(&WORKQUEUE_EXECUTE_START, work.0.to_value(), 0);
+        self.trace(&WORKQUEUE_EXECUTE_START, work.0.to_value(), wq.addr().to_value());
         func().await;
-        self.trace(&WORKQUEUE_EXECUTE_END, work.0.to_value(), 0);
+        self.trace(&WORKQUEUE_EXECUTE_END, work.0.to_value(), wq.addr().to_value());
         true
     }
 
@@ -232,6 +232,6 @@ impl Kernel {
         else {
             return false;
         };
-        self.process_one_work(&queue).await
+        self.process_one_work(wq, &queue).await
     }
 }

@@ -6,6 +6,7 @@ mod sweep;
 
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
+use checkers::{Checkers, Enabled};
 use machine::{Choice, ContextKind, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Clock, Config, Diverged, First, Preempt, RcuModel, Recorded, Schedule, ScheduleError, Seeded,
@@ -104,13 +105,15 @@ pub struct RunReport {
 pub struct Lab {
     scenario: Arc<Scenario>,
     sim: Sim,
+    checkers: Checkers,
 }
 
 impl Lab {
     /// A machine as the scenario describes it.
     pub fn new(scenario: Arc<Scenario>) -> Self {
         let sim = Sim::new(config(&scenario));
-        Lab { scenario, sim }
+        let checkers = Checkers::new(enabled(&scenario));
+        Lab { scenario, sim, checkers }
     }
     /// The scenario.
     pub fn scenario(&self) -> &Arc<Scenario> {
@@ -201,7 +204,7 @@ impl Lab {
         let slot = OnceCell::new();
         let mut driver = Watching::new(chooser, watcher, in_words, &slot, Tally::of(run), options.enough);
         let scenario = self.scenario.clone();
-        let outcome = self.sim.run(&mut driver, |bus| {
+        let outcome = self.sim.run_checked(&mut driver, &mut self.checkers, |bus| {
             let program = scenario::start(&scenario, run, variant, &bus);
             // It is empty: this is called once.
             let _ = slot.set(program.world);
@@ -380,7 +383,12 @@ impl<W: Driver> Driver for Watching<'_, W> {
             self.cpus.resize(task + 1, 0);
         }
         self.cpus[task] = event.current.cpu;
-        self.time = event.time;
+        if event.time != self.time {
+            self.time = event.time;
+            if let Some(world) = self.world.get() {
+                world.tell_time(event.time);
+            }
+        }
         self.steps.happened(event);
         self.driver.happened(event);
         if !self.is_shown {
@@ -412,6 +420,17 @@ impl<W: Driver> Driver for Watching<'_, W> {
     }
     fn goes_on(&mut self) -> bool {
         self.enough.is_none_or(|enough| !enough())
+    }
+}
+
+/// What is looked for.
+fn enabled(scenario: &Scenario) -> Enabled {
+    let machine = &scenario.machine;
+    Enabled {
+        lockdep: machine.lockdep,
+        rcu: machine.prove_rcu,
+        list: machine.debug_list,
+        refcount: machine.refcount,
     }
 }
 

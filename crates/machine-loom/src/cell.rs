@@ -31,7 +31,7 @@ impl CellState {
     pub(crate) fn new(kind: CellKind, is_asked: bool, value: i64) -> Self {
         let role = match kind {
             CellKind::Plain => Role::Plain,
-            CellKind::Marked => Role::Marked(Box::new(Marked::new(value))),
+            CellKind::Marked | CellKind::RcuPointer => Role::Marked(Box::new(Marked::new(value))),
             CellKind::Lock => Role::Lock(Lock::new(is_asked)),
             CellKind::Count => Role::Count(Count::new()),
         };

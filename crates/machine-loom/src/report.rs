@@ -160,6 +160,7 @@ fn describe(machine: &Loom, op: Op) -> String {
         | Op::PreemptEnable
         | Op::Interruptible
         | Op::Sleep(_)
+        | Op::Stall(_)
         | Op::Tick
         | Op::Fault(_) => format!("{op:?}"),
     }

@@ -89,7 +89,7 @@ impl Thread {
         let machine = &self.machine;
         match op {
             Op::Start | Op::MightSleep(_) | Op::PreemptEnable => {}
-            Op::Interruptible | Op::Sleep(_) | Op::Tick => {} // no interrupts here, and no time
+            Op::Interruptible | Op::Sleep(_) | Op::Stall(_) | Op::Tick => {} // no interrupts here, and no time
             Op::Marked(addr, update, order) => return Some(self.marked(addr, update, order, loc)),
             Op::Racy(addr, update) => return Some(self.racy(addr, update, loc)),
             Op::Lock(addr, _) => {

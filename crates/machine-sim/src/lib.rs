@@ -12,6 +12,7 @@ mod driver;
 mod kcsan;
 mod locks;
 mod memory;
+mod observed;
 mod rcu;
 mod sched;
 mod schedule;

@@ -8,8 +8,8 @@ use std::{
 };
 
 use machine::{
-    Access, Addr, Announced, Bug, Bus, Choice, ContextKind, Current, Driver, Effect, Event, Fault, Finding,
-    Frame, Loc, NewTask, Op, Said, Section, Symbol, TaskId, TraceHash, What,
+    Access, Addr, Announced, Bug, Bus, Checker, Choice, ContextKind, Current, Driver, Effect, Event, Fault,
+    Finding, Frame, Loc, NewTask, Op, Said, Section, Symbol, TaskId, TraceHash, What,
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     kcsan::CellState,
     locks::Sync,
     memory::{Object, Spot},
+    observed::{Observed, Observer},
     rcu::Rcu,
     shadow::{Mark, Shadow, Shared},
     tasks::Task,
@@ -36,8 +37,8 @@ pub struct Sim {
     futures: Futures,
     pub(crate) tasks: Vec<Task>,
     pub(crate) announced: Vec<Option<Announced>>,
-    stacks: Vec<Vec<Frame>>,
-    names: Vec<Symbol>,
+    pub(crate) stacks: Vec<Vec<Frame>>,
+    pub(crate) names: Vec<Symbol>,
     pub(crate) cpus: Cpus,
     pub(crate) objects: Vec<Object>,
     pub(crate) cells: Vec<CellState>,
@@ -53,13 +54,15 @@ pub struct Sim {
     /// A second list, for the first step.
     said_before: Vec<Said>,
     findings: Vec<Finding>,
+    /// What a checker has just found.
+    pub(crate) bugs: Vec<Bug>,
     findings_left_out: u64,
     /// Findings that no driver was told of yet.
     told: usize,
     pub(crate) over: Option<Outcome>,
     /// `WARN_ON_ONCE()` of `__local_bh_enable_ip()`.
     pub(crate) warned_of_bh: bool,
-    steps: u64,
+    pub(crate) steps: u64,
     hash: TraceHash,
 }
 
@@ -104,6 +107,7 @@ impl Sim {
             said: Vec::new(),
             said_before: Vec::new(),
             findings: Vec::new(),
+            bugs: Vec::new(),
             findings_left_out: 0,
             told: 0,
             over: None,
@@ -195,6 +199,20 @@ impl Sim {
         F: Future<Output = ()> + 'static,
         M: FnOnce(Rc<Bus>) -> F,
     {
+        self.run_checked(driver, &mut (), main)
+    }
+
+    /// The same, with somebody who looks for bugs in what happens.
+    #[track_caller]
+    pub fn run_checked<D, C, F, M>(&mut self, driver: &mut D, checker: &mut C, main: M) -> Outcome
+    where
+        D: Driver + ?Sized,
+        C: Checker,
+        F: Future<Output = ()> + 'static,
+        M: FnOnce(Rc<Bus>) -> F,
+    {
+        checker.reset();
+        let driver = &mut Observed { driver, checker };
         self.reset();
         let (name, task) = (self.bus.intern("main"), Box::pin(main(self.bus.clone())));
         // What `main` did before it became a task, it did as the first task.
@@ -253,7 +271,7 @@ impl Sim {
     }
 
     /// Performs what `task` has announced, and lets it go on to its next announcement.
-    fn step<D: Driver + ?Sized>(&mut self, task: usize, driver: &mut D) {
+    fn step<D: Observer>(&mut self, task: usize, driver: &mut D) {
         let Some(Announced { op, loc }) = self.announced[task] else { return };
         self.take_cpu(task);
         self.steps += 1;
@@ -276,11 +294,12 @@ impl Sim {
         }
         let announced = self.bus.take_announced(); // not earlier: what was just written is slow to copy
         assert_ne!(done, announced.is_some(), "a task suspends only to announce an operation");
+        self.check_announced(task, announced, loc, driver);
         self.announce(task, announced);
         self.note_step(task);
     }
 
-    fn current(&self, task: usize) -> Current {
+    pub(crate) fn current(&self, task: usize) -> Current {
         // Without a check: it costs nothing where nobody looks.
         Current { task: TaskId(task as u32), cpu: self.tasks.get(task).map_or(0, |task| task.cpu) }
     }
@@ -289,7 +308,7 @@ impl Sim {
     fn perform(&mut self, task: usize, op: Op, loc: Loc) -> Option<i64> {
         match op {
             Op::Start | Op::MightSleep(_) | Op::PreemptEnable | Op::Interruptible => Some(0),
-            Op::Sleep(_) | Op::Tick => Some(0), // it has passed
+            Op::Sleep(_) | Op::Stall(_) | Op::Tick => Some(0), // it has passed
             Op::Marked(addr, update, order) => self.marked(task, addr, update, order, loc),
             Op::Racy(addr, update) => self.racy(task, addr, update, loc),
             Op::Lock(addr, how) => self.lock(task, addr, how, loc),
@@ -305,12 +324,12 @@ impl Sim {
         }
     }
 
-    fn apply_said<D: Driver + ?Sized>(&mut self, task: usize, driver: &mut D) {
+    fn apply_said<D: Observer>(&mut self, task: usize, driver: &mut D) {
         self.bus.swap_said(&mut self.said);
         self.apply_all(task, driver);
     }
 
-    fn apply_all<D: Driver + ?Sized>(&mut self, task: usize, driver: &mut D) {
+    fn apply_all<D: Observer>(&mut self, task: usize, driver: &mut D) {
         let mut next = 0;
         while let Some(said) = self.said.get(next) {
             next += 1;
@@ -353,7 +372,7 @@ impl Sim {
 
     /// Not inlined: the frequent ones are applied in fewer instructions where these are not.
     #[inline(never)]
-    fn apply_rarer<D: Driver + ?Sized>(&mut self, task: usize, effect: Effect, loc: Loc, driver: &mut D) {
+    fn apply_rarer<D: Observer>(&mut self, task: usize, effect: Effect, loc: Loc, driver: &mut D) {
         self.apply(task, effect, loc);
         self.note(task, What::Effect(effect), loc, driver);
     }
@@ -532,7 +551,7 @@ impl Sim {
 
     /// An event, and what was found by it.
     #[inline(always)]
-    fn note<D: Driver + ?Sized>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
+    fn note<D: Observer>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
         self.note_event(task, what, loc, driver);
         if self.told < self.findings.len() {
             self.tell(driver);
@@ -544,14 +563,17 @@ impl Sim {
         self.hash.add_time(self.time.now);
         self.time.spend(what);
     }
-    /// An event by which nothing can be found.
+    /// An event by which the machine finds nothing itself.
     #[inline(always)]
-    fn note_event<D: Driver + ?Sized>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
+    fn note_event<D: Observer>(&mut self, task: usize, what: What, loc: Loc, driver: &mut D) {
         self.hash.add(task, &what);
         if self.time.is_on() {
             self.pass_time(&what);
         }
         driver.happened(&Event { current: self.current(task), what, loc, time: self.time.now });
+        if driver.checker().looks_at(&what) {
+            self.check_event(task, what, loc, driver);
+        }
     }
 
     #[cold]

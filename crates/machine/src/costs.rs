@@ -53,6 +53,7 @@ impl Costs {
             Op::Marked(_, Update::Read | Update::Write(_), _) | Op::Racy(..) | Op::IsLocked(_) => self.access,
             Op::Marked(..) => self.atomic,
             Op::Lock(..) | Op::Wait(_) => self.lock,
+            Op::Stall(time) => time,
             Op::RcuReadLock | Op::GraceBegin { .. } => self.access,
             Op::GraceEnd
             | Op::Start

@@ -3,7 +3,7 @@
 
 use std::{fmt, panic::Location};
 
-use crate::{Frame, Op};
+use crate::{Frame, Leaving, LockProblem, LockReport, Op, TakenLock};
 
 /// A line of kernel code.
 pub type Loc = &'static Location<'static>;
@@ -75,7 +75,7 @@ pub struct Finding {
     pub stack: Vec<Frame>,
 }
 
-/// The kinds of bugs that a machine sees itself.
+/// The kinds of bugs that a machine sees itself, and those that its checkers see.
 #[derive(Clone, Debug)]
 pub enum Bug {
     /// KASAN: freed memory is used.
@@ -174,6 +174,33 @@ pub enum Bug {
         /// The condition.
         what: &'static str,
     },
+    /// Lockdep: locks are taken in orders or contexts that can deadlock.
+    Lockdep(Box<LockReport>),
+    /// Lockdep: locks are held where none may be.
+    LocksHeld {
+        /// What the task does.
+        leaving: Leaving,
+        /// What it holds.
+        held: Vec<TakenLock>,
+    },
+    /// DEBUG_LIST: the links around an entry do not fit together.
+    ListCorruption {
+        /// Which, in the kernel's words.
+        what: String,
+    },
+    /// A count of references is used where it says that there are none. Our own addition: in v4.11 these are
+    /// `atomic_t`, which nobody watches.
+    Refcount {
+        /// What `refcount_t` of later kernels says.
+        what: &'static str,
+        /// The count.
+        cell: Cell,
+    },
+    /// RCU is not used as it must be.
+    SuspiciousRcu {
+        /// How.
+        what: &'static str,
+    },
 }
 
 impl Finding {
@@ -195,6 +222,16 @@ impl Finding {
             Bug::BadUnlock { .. } => "bad-unlock",
             Bug::SleepInAtomic { .. } => "sleep-in-atomic",
             Bug::Warning { .. } => "warning",
+            Bug::Lockdep(report) => match report.problem {
+                LockProblem::Circular { .. } => "lockdep-circular",
+                LockProblem::Recursive { .. } => "lockdep-recursive",
+                LockProblem::Inconsistent { .. } => "lockdep-inconsistent",
+                LockProblem::IrqUnsafe { .. } => "lockdep-irq-unsafe",
+            },
+            Bug::LocksHeld { .. } => "lock-held",
+            Bug::SuspiciousRcu { .. } => "suspicious-rcu",
+            Bug::ListCorruption { .. } => "list-corruption",
+            Bug::Refcount { .. } => "refcount",
             Bug::Oops { fault, .. } => match fault {
                 Fault::BadPointer(BadPointer::Null, _) => "null-dereference",
                 Fault::BadPointer(BadPointer::ListPoison1 | BadPointer::ListPoison2, _) => "list-poison",
@@ -241,6 +278,14 @@ impl fmt::Display for Finding {
                 write!(f, "BUG: sleeping function called from invalid context in {function}: {what}")
             }
             Bug::Warning { what } => write!(f, "WARNING: in {function}: {what}"),
+            Bug::Lockdep(report) => write!(f, "{} in {function}: {}", report.title(), report.words()),
+            Bug::LocksHeld { leaving, held } => {
+                let held: Vec<&str> = held.iter().map(|lock| lock.class.as_str()).collect();
+                write!(f, "{} in {function}: {}", leaving.title(), held.join(", "))
+            }
+            Bug::ListCorruption { what } => write!(f, "{what}, in {function}"),
+            Bug::Refcount { what, cell } => write!(f, "refcount_t: {what}. in {function}: {cell}"),
+            Bug::SuspiciousRcu { what } => write!(f, "WARNING: suspicious RCU usage in {function}: {what}"),
             Bug::Oops { fault, target } => match fault {
                 Fault::BadPointer(BadPointer::Null, _) => {
                     write!(f, "BUG: unable to handle kernel NULL pointer dereference in {function}")

@@ -73,6 +73,7 @@ fn parts(what: &What) -> (u64, u64, i64) {
             Op::Interruptible => (14, 0, 0),
             Op::Sleep(ns) => (15, ns, 0),
             Op::Tick => (16, 0, 0),
+            Op::Stall(ns) => (17, ns, 0),
             Op::Fault(fault) => (13, fault_hash(fault), 0),
         },
         What::Effect(effect) => match *effect {

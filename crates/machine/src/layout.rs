@@ -34,8 +34,10 @@ pub struct Field {
 pub enum CellKind {
     /// Unmarked accesses only.
     Plain,
-    /// Marked accesses too: `atomic_t`, `READ_ONCE()`, RCU pointers.
+    /// Marked accesses too: `atomic_t`, `READ_ONCE()`.
     Marked,
+    /// The same: a pointer that RCU readers follow.
+    RcuPointer,
     /// A lock. Its value belongs to the machine.
     Lock,
     /// A count that tasks wait on. Its value belongs to the machine.

@@ -50,11 +50,13 @@
 
 mod addr;
 mod bus;
+mod checker;
 mod costs;
 mod driver;
 mod finding;
 mod hash;
 mod layout;
+mod locking;
 mod memory;
 mod names;
 mod op;
@@ -62,11 +64,13 @@ mod ready;
 
 pub use addr::{Addr, MAX_CELLS};
 pub use bus::{Announced, Bus, ContextKind, Current, NewTask, Plain, Points, Said, Step, Task, Unlock};
+pub use checker::{Checker, Scene};
 pub use costs::{Clock, Costs};
 pub use driver::{Choice, Driver, Event, Frame, Watched, What};
 pub use finding::{Access, Bug, Cell, Finding, Kind, Loc};
 pub use hash::TraceHash;
 pub use layout::{CellKind, Field, Layout};
+pub use locking::{Dependency, Leaving, LockProblem, LockReport, TakenLock, Usage, UsedClass};
 pub use memory::{BadPointer, Memory, Object, OutOfMemory, Place, Slab};
 pub use names::{Function, STEP, Symbol, Symbols, Tracepoint, name_hash};
 pub use op::{Effect, Fault, Locking, Op, Order, Section, TaskId, Update};

@@ -24,6 +24,13 @@ pub struct Tracepoint {
     pub hash: u64,
 }
 
+impl Tracepoint {
+    /// Whether it says that a list is corrupted: a checker makes a finding of it.
+    pub fn is_list_corruption(&self) -> bool {
+        self.name.starts_with("list_")
+    }
+}
+
 /// FNV-1a, for names in trace hashes.
 pub const fn name_hash(name: &str) -> u64 {
     let bytes = name.as_bytes();

@@ -106,6 +106,10 @@ impl Locking {
     pub fn sleeps(self) -> bool {
         matches!(self, Locking::Mutex | Locking::MutexKillable)
     }
+    /// Whether interrupts are off while the lock is wanted and held.
+    pub fn disables_irqs(self) -> bool {
+        matches!(self, Locking::SpinIrq | Locking::SpinIrqSave)
+    }
 }
 
 /// Why a task cannot go on, ever.
@@ -175,6 +179,9 @@ pub enum Op {
     /// `msleep()`: the CPU is given up for so many nanoseconds, and longer if none is free. Always possible
     /// where time does not count.
     Sleep(u64),
+    /// The CPU stands still for so many nanoseconds: nobody runs there, and no interrupt arrives. Takes no time where
+    /// that does not count.
+    Stall(u64),
     /// The next timer interrupt of this CPU. Always possible where time does not count.
     Tick,
     /// Never possible: an oops is an operation that is never answered.

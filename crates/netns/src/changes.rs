@@ -54,6 +54,9 @@ changes! {
         NotifyidGfp = "notifyid_gfp",
         /// 7866cc57b51c ("netns: add and use net_ns_barrier"), 2017: a module waits for cleanup passes before it goes.
         NetNsBarrier = "net_ns_barrier",
+        /// 328fbe747ad4 ("net: Close race between {un, }register_netdevice_notifier() and setup_net()/cleanup_net()"),
+        /// 2018: who wants to hear of devices waits for namespaces that are set up or cleaned up.
+        NotifierUnderNetMutex = "notifier_under_net_mutex",
         /// 8349efd90397 ("net: Queue net_cleanup_work only if there is first net added"), 2018: no empty passes.
         QueueForFirstNet = "queue_for_first_net",
         /// 6e77cc4710ea ("net: Convert net_namespace to new IDA API"), 2018: without memory for an id, a registration
@@ -79,6 +82,8 @@ changes! {
         SendKnownNsid = "send_known_nsid",
         /// 70f8592ee905, 2026: that is decided for each listener anew.
         ClearNsidIsSet = "clear_nsid_is_set",
+        /// 2dce224f469f ("netns: protect netns ID lookups with RCU"), 2020: who asks for an id takes no lock.
+        RcuNsidLookups = "rcu_nsid_lookups",
         /// 0642840b8bb0 ("af_netlink: ensure that NLMSG_DONE never fails in dumps"), 2017: `NLMSG_DONE` stands in the
         /// last page of a dump if it fits.
         DoneInLastPage = "done_in_last_page",
@@ -96,6 +101,9 @@ changes! {
         /// 1514b06aff16 ("netns: no longer hold RTNL in rtnl_net_dumpid()"), 2024: a page of ids returns 0, and so is
         /// the only one.
         DumpidReturnsZero = "dumpid_returns_zero",
+        /// "netns: finish a dump of ids when all are reported", 2026, not upstream: with the change before, a page of
+        /// ids returns its length until all are reported.
+        DumpidReturnsLength = "dumpid_returns_length",
         /// ae8f160e7eb2 ("netlink: Fix wraparounds of sk->sk_rmem_alloc."), 2025, with a3c4a125ec72: a message that
         /// would overfill a receive buffer is refused, no longer the one behind it.
         CountBeforeRcvbufCheck = "count_before_rcvbuf_check",

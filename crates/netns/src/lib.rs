@@ -46,7 +46,7 @@ pub use nsfs::{CLONE_NEWUTS, FilePtr, INUM_ALLOC, INUM_FREE, NsfsPtr, Open, PROC
 pub use nsproxy::{Credentials, NsproxyPtr, TaskPtr};
 pub use pernet::{Exit, ExitBatch, Init, Methods, PernetDataPtr, PernetIdPtr, PernetOpsPtr, Running};
 pub use rtnetlink::{FIRST_PAGE, Page};
-pub use subsystems::{Links, SUBSYSTEMS, Subsystem, Uses};
+pub use subsystems::{Links, NotifierPtr, SUBSYSTEMS, Subsystem, Uses};
 pub use ucount::UcountsPtr;
 pub use user_namespace::{USER_NS_FREE, UserNsPtr};
 

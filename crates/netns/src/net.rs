@@ -41,6 +41,8 @@ object! {
         pub r#gen: RcuPointer<GenericPtr>,
         /// Links of the list of those that the next pass frees: `Patch::DeferNetFree`.
         pub defer_free_list: LlistNode,
+        /// By which RCU readers find its ids: `Patch::RcuNsidLookups`.
+        pub netns_ids_root: RcuPointer<i64>,
     }
 }
 

@@ -11,6 +11,7 @@ mod conntrack;
 mod loopback;
 mod netdevice;
 mod netfilter_hook;
+mod notifier;
 mod slow_batch;
 mod stuck_device;
 mod sysctl;
@@ -26,6 +27,8 @@ use crate::{
     net::NetPtr,
     pernet::{Exit, ExitBatch, Init, Methods, PernetDataPtr, PernetOpsPtr},
 };
+
+pub use notifier::NotifierPtr;
 
 /// A subsystem of the library.
 #[derive(Debug)]

@@ -3,9 +3,11 @@
 //!
 //! A user namespace whose last reference is put is freed at once; v4.11 leaves that to a work item.
 
-use kernel::{Atomic, ENOMEM, ENOSPC, Errno, Field, Gfp, Once, Plain, Pointer, function, object, tracepoint};
+use kernel::{
+    Atomic, ENOMEM, ENOSPC, EPERM, Errno, Field, Gfp, Once, Plain, Pointer, function, object, tracepoint,
+};
 
-use crate::{NetNs, ucount::UcountsPtr};
+use crate::{NetNs, net::NsCommon, ucount::UcountsPtr};
 
 tracepoint! {
     /// The last reference to a user namespace was put.
@@ -56,6 +58,26 @@ impl NetNs {
             }
             ns = parent;
         }
+    }
+    /// `ns_get_owner()`: the owner of a namespace, with a reference, for `ioctl(NS_GET_USERNS)`. Process context; the
+    /// caller has a reference to the namespace.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` unless the caller's user namespace is the owner, or an ancestor of it.
+    pub async fn ns_get_owner(&self, ns: NsCommon) -> Result<UserNsPtr, Errno> {
+        let k = &self.k;
+        let _f = k.enter(function!("ns_get_owner"), ns.addr().to_value());
+        let my_user_ns = self.current_user_ns().await;
+        let owner = self.netns_owner(ns).await;
+        let mut p = owner;
+        while p != my_user_ns {
+            if p.is_null() {
+                return Err(EPERM);
+            }
+            p = p.parent().read(k).await;
+        }
+        Ok(self.get_user_ns(owner).await)
     }
     /// `create_user_ns()`: a child of `parent`, owned by `uid`, that allows `max` network namespaces.
     ///

@@ -43,14 +43,15 @@ pub(crate) fn is_telling(what: &What) -> bool {
             Op::Lock(..) | Op::Wait(_) | Op::RcuReadLock | Op::GraceEnd => true,
             // A fault is told by its finding.
             Op::Start | Op::IsLocked(_) | Op::GraceBegin { .. } | Op::MightSleep(_) => false,
-            Op::Sleep(_) | Op::Tick => true,
+            Op::Sleep(_) | Op::Stall(_) | Op::Tick => true,
             Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => false,
         },
         What::Effect(effect) => match effect {
             Effect::Alloc(_) | Effect::AllocFailed(_) | Effect::Free(_) => true,
             Effect::Unlock(..) | Effect::Complete(_) | Effect::RcuReadUnlock => true,
-            Effect::Spawn(_) | Effect::Kill(_) | Effect::Enter(..) | Effect::Trace(..) => true,
-            // A warning is told by its finding.
+            Effect::Spawn(_) | Effect::Kill(_) | Effect::Enter(..) => true,
+            // A warning is told by its finding, and so is a corrupted list.
+            Effect::Trace(point, ..) => !point.is_list_corruption(),
             Effect::Read(_) | Effect::Write(..) | Effect::MightSleep(_) => false,
             Effect::Disable(_) | Effect::Enable(_) | Effect::UserMode => false,
             Effect::Leave(_) | Effect::Warn(_) => false,

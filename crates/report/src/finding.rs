@@ -5,6 +5,8 @@
 mod explain;
 mod kasan;
 mod kcsan;
+mod key;
+mod lockdep;
 mod oops;
 mod tasks;
 mod title;
@@ -17,6 +19,7 @@ use self::title::timed_title;
 pub(crate) use self::title::{function, function_of_finding};
 pub use self::{
     explain::{EXPLANATIONS, explain},
+    key::key,
     title::title,
 };
 use crate::{Scene, words::Words};
@@ -45,6 +48,10 @@ pub fn text(scene: &Scene<'_>, finding: &Finding) -> String {
             report.sleep_in_atomic(*preempt_count, *irqs_disabled, *rcu_nesting);
         }
         Bug::Warning { .. } => report.warning(),
+        Bug::Lockdep(lock) => report.lockdep(lock),
+        Bug::LocksHeld { leaving, held } => report.locks_held(*leaving, held),
+        Bug::ListCorruption { .. } | Bug::Refcount { .. } => report.warning(),
+        Bug::SuspiciousRcu { what } => report.suspicious_rcu(what),
         Bug::Oops { fault, target } => report.oops(*fault, target),
     }
     report.text

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use machine::{Access, Bug, Cell, Finding, Loc};
+use machine::{Access, Bug, Cell, Finding, Loc, TakenLock};
 use serde::Serialize;
 
 use crate::{
     Scene,
-    finding::{function, function_of_finding, title},
+    finding::{function, function_of_finding, key, title},
     words::{Words, plain_name},
 };
 
@@ -111,6 +111,8 @@ struct Found<'a> {
     file: &'a str,
     run: &'a str,
     code: &'static str,
+    /// The same in every run that hits the same bug.
+    key: String,
     title: String,
     time: Option<u64>,
     cpu: u32,
@@ -124,6 +126,9 @@ struct Found<'a> {
     earlier: Option<Who>,
     waits_for: Option<&'a str>,
     holders: Vec<Who>,
+    /// The one that is taken, if it is about one, and those that are held.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locks: Vec<Lock<'a>>,
     stack: Vec<Call>,
     text: String,
 }
@@ -153,6 +158,14 @@ struct Who {
     #[serde(flatten)]
     place: Option<Place>,
     step: u64,
+}
+
+#[derive(Serialize)]
+struct Lock<'a> {
+    class: &'a str,
+    name: Option<String>,
+    usage: &'a str,
+    taken: Who,
 }
 
 /// A line of kernel code.
@@ -204,6 +217,7 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
         file,
         run,
         code: finding.code(),
+        key: key(scene, finding),
         title: title(scene, finding),
         time: scene.time,
         cpu,
@@ -217,6 +231,7 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
         earlier: None,
         waits_for: None,
         holders: Vec::new(),
+        locks: Vec::new(),
         stack: Vec::new(),
         text: crate::finding::text(scene, finding),
     };
@@ -251,9 +266,24 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
             found.waits_for = Some(what);
             found.holders.extend(holders.iter().map(who));
         }
+        Bug::Lockdep(report) => {
+            found.object = report.lock.lock.as_ref().map(object);
+            let locks = std::iter::once(&report.lock).chain(&report.held);
+            found.locks.extend(locks.map(|lock| taken(lock, who(&lock.at))));
+        }
+        Bug::LocksHeld { held, .. } => {
+            found.locks.extend(held.iter().map(|lock| taken(lock, who(&lock.at))));
+        }
+        Bug::Refcount { cell, .. } => found.object = Some(object(cell)),
+        Bug::SuspiciousRcu { .. } | Bug::ListCorruption { .. } => {}
         Bug::Oops { .. } | Bug::BadUnlock { .. } | Bug::SleepInAtomic { .. } | Bug::Warning { .. } => {}
     }
     line("finding", found)
+}
+
+fn taken(lock: &TakenLock, taken: Who) -> Lock<'_> {
+    let name = lock.lock.as_ref().map(ToString::to_string);
+    Lock { class: &lock.class, name, usage: &lock.usage, taken }
 }
 
 fn object(cell: &Cell) -> Object<'_> {

@@ -296,6 +296,7 @@ impl<'a> Lines<'a> {
             Op::GraceEnd => (Kind::Lock, "the grace period has ended".to_owned()),
             Op::MightSleep(what) => (Kind::Trace, format!("might_sleep() of {what}")),
             Op::Sleep(ns) => (Kind::Wait, format!("after {}", duration(ns))),
+            Op::Stall(ns) => (Kind::Wait, format!("the CPU stood still for {}", duration(ns))),
             Op::Tick => (Kind::Wait, "timer interrupt".to_owned()),
             Op::Start | Op::PreemptEnable | Op::Interruptible | Op::Fault(_) => {
                 (Kind::Trace, format!("{op:?}"))

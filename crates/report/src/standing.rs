@@ -25,6 +25,7 @@ pub fn standing(bus: &Bus, announced: Announced, is_possible: bool, is_ready: bo
         Op::PreemptEnable => "the end of a section without preemption".to_owned(),
         Op::Interruptible => "a critical section".to_owned(),
         Op::Sleep(ns) => format!("{} to pass", duration(ns)),
+        Op::Stall(ns) => format!("a stall of {}", duration(ns)),
         Op::Tick => "the timer interrupt".to_owned(),
         Op::Fault(_) => "nothing any more: it is dead".to_owned(),
     };

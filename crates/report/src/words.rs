@@ -26,6 +26,13 @@ impl Words<'_> {
     pub(crate) fn cell(&self, addr: Addr) -> String {
         self.within(addr, true)
     }
+    /// The same by type: `struct net.count`, `net_mutex`
+    pub(crate) fn class(&self, addr: Addr) -> String {
+        self.bus.inspect(|memory| {
+            let Some(object) = memory.object(addr) else { return bad_pointer(addr) };
+            class(object.layout.name, object.layout.field(addr.cell()).map(|field| field.name))
+        })
+    }
     /// A field of an object; if it is a structure, of which a cell is accessed, with the name of the cell.
     fn within(&self, addr: Addr, is_accessed: bool) -> String {
         self.bus.inspect(|memory| {
@@ -83,6 +90,15 @@ fn part(field: &Field, addr: Addr) -> String {
         Some(part) => format!(".{part}"),
         None if n == 0 => String::new(),
         None => format!("[{n}]"),
+    }
+}
+
+/// A field of a type: `struct net.count`; a static variable: `net_mutex`.
+pub(crate) fn class(of: &'static str, field: Option<&'static str>) -> String {
+    match field.map(plain_name) {
+        Some(field) if of == STATIC_DATA => field.to_owned(),
+        Some(field) => format!("{of}.{field}"),
+        None => of.to_owned(),
     }
 }
 

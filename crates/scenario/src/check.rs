@@ -152,6 +152,10 @@ pub(crate) struct Checker<'s> {
     /// Whether `self` is a namespace here.
     has_self: bool,
     boots: bool,
+    /// Whether there is a clock.
+    is_timed: bool,
+    /// Whether failures ask for the functions that tasks are in.
+    pub(crate) watches_calls: bool,
     /// Whether operations have an id, and which subsystem of the library they are, by slot.
     operations: Vec<(bool, Option<&'static Subsystem>)>,
     /// How many tasks meet at a barrier, by slot.
@@ -166,7 +170,7 @@ pub(crate) struct Checker<'s> {
 }
 
 impl<'s> Checker<'s> {
-    pub(crate) fn new(source: &'s Source, boots: bool) -> Self {
+    pub(crate) fn new(source: &'s Source, boots: bool, is_timed: bool) -> Self {
         Checker {
             source,
             path: Vec::new(),
@@ -175,6 +179,8 @@ impl<'s> Checker<'s> {
             names: BTreeMap::new(),
             has_self: false,
             boots,
+            is_timed,
+            watches_calls: false,
             operations: Vec::new(),
             meetings: Vec::new(),
             copy: None,

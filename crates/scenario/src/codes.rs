@@ -160,13 +160,17 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "S050",
-        "A setting has no effect, or leaves no time for anything else: `costs`, `max_time` and `after` need a clock \
-              (`\"clock\": \"timed\"`), `hz` a clock or `\"rcu\": \"per_cpu\"`; a timer interrupt must \
-              take less time than there is between two of them; `max_time` is more than 0, and tasks begin \
-              before it, the last copy of a task too, which begins after as many times `after` as there are copies.",
+        "A setting has no effect, or leaves no time for anything else: `costs`, `max_time`, `after` and `takes` need a \
+              clock (`\"clock\": \"timed\"`), `hz` a clock or `\"rcu\": \"per_cpu\"`; a timer interrupt must take less \
+              time than there is between two of them; `max_time` is more than 0, and tasks begin before it, the \
+              last copy of a task too, which begins after as many times `after` as there are copies.",
     ),
     (
         "S051",
+        "`takes` says how long its steps are expected to take: `at_least`, `at_most`, or both, in this order.",
+    ),
+    (
+        "S052",
         "The words `never`, `sometimes` and `always` say in how many executions of a run something is found: in none, \
               in one at least but not in all, in all. They need `seeds`, and `sometimes` needs two of them. The findings \
               of a run with one execution are a list.",

@@ -26,7 +26,8 @@ use crate::{
 const MAX_LEVEL: usize = 33;
 
 pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<Diagnostic>> {
-    let mut cx = Checker::new(source, text.boot);
+    let is_timed = text.machine.as_ref().is_some_and(|machine| machine.clock != ClockText::Untimed);
+    let mut cx = Checker::new(source, text.boot, is_timed);
     let mut tasks = tasks::copies(&mut cx, std::mem::take(&mut text.tasks.0));
     let machine = machine_config(&mut cx, text.machine.take());
     declare(&mut cx, &text, &tasks);
@@ -37,6 +38,7 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
     let tasks = tasks::tasks(&mut cx, tasks, &machine);
     let faults = faults(&mut cx, &mut text);
     let runs = runs::runs(&mut cx, &mut text, &machine);
+    let watches_calls = cx.watches_calls;
     let (places, mut names) = cx.finish()?;
     Ok(Scenario {
         title: text.title,
@@ -46,6 +48,7 @@ pub(crate) fn compile(source: &Source, mut text: Text) -> Result<Scenario, Vec<D
         timeline: text.timeline,
         runs,
         boot: text.boot,
+        watches_calls,
         user_namespaces,
         pernet,
         modules,
@@ -110,6 +113,10 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
         stop_at_first: false,
         kasan: true,
         kcsan: true,
+        lockdep: true,
+        prove_rcu: true,
+        debug_list: true,
+        refcount: true,
     };
     let Some(text) = text else { return config };
     check_clock(cx, &text);
@@ -133,6 +140,10 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
     config.stop_at_first = text.stop_at_first;
     config.kasan = text.kasan;
     config.kcsan = text.kcsan;
+    config.lockdep = text.lockdep;
+    config.prove_rcu = text.prove_rcu;
+    config.debug_list = text.debug_list;
+    config.refcount = text.refcount;
     config
 }
 
@@ -290,15 +301,22 @@ fn one_fault(cx: &mut Checker<'_>, fault: FaultText) -> Option<Fault> {
     match (fault.alloc, fault.kill, fault.enter) {
         (Some(mut kind), None, None) => {
             cx.within([Seg::Key("alloc")], |cx| kind.resolve(cx));
-            Some(Fault::Alloc { kind, nth, times: fault.times.unwrap_or_default().0 })
+            let function = fault.function.map(|mut function| {
+                cx.within([Seg::Key("in")], |cx| function.resolve(cx));
+                function.0
+            });
+            Some(Fault::Alloc { kind, function, nth, times: fault.times.unwrap_or_default().0 })
         }
-        (None, Some(mut task), Some(function)) if fault.times.is_none() => {
+        (None, Some(mut task), Some(function)) if fault.times.is_none() && fault.function.is_none() => {
             cx.within([Seg::Key("kill")], |cx| task.resolve(cx));
-            cx.within([Seg::Key("enter")], |cx| runs::check_function(cx, &function));
+            cx.within([Seg::Key("enter")], |cx| cx.check_function(&function));
             Some(Fault::Kill { task: task.name.index(), function, nth })
         }
         (None, Some(_), Some(_)) => {
-            cx.within([Seg::Key("times")], |cx| wrong(cx, "a task is killed once", "not to be given"));
+            let key = if fault.times.is_some() { "times" } else { "in" };
+            cx.within([Seg::Key(key)], |cx| {
+                wrong(cx, "a task is killed once, where it enters a function", "not to be given");
+            });
             None
         }
         _ => {

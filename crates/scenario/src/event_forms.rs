@@ -47,6 +47,7 @@ const OBJECTS: &[&str] = &[
     "net_device",
     "net_generic",
     "nl_table",
+    "notifier",
     "nsfs inode",
     "nsproxy",
     "object",
@@ -230,7 +231,7 @@ mod tests {
 
     fn complaint_about(text: &str, is_whole: bool) -> Option<(String, String)> {
         let source = Source { name: String::new(), text: "{}".to_owned() };
-        let mut cx = Checker::new(&source, true);
+        let mut cx = Checker::new(&source, true, false);
         cx.declare(Kind::Ops, "p");
         cx.declare(Kind::Socket, "s");
         if is_whole { complaint(&cx, text) } else { complaint_of_beginning(&cx, text) }

@@ -13,6 +13,7 @@ use crate::{
     body::Step,
     check::SELF,
     step::{Action, CloneProcess, OpenFile},
+    time::in_ms,
     values::{Expect, Expected, NetRef, Of, Or, Role, UserNsRef},
     words::{CloneFlags, FileKind, SetnsType},
     world::{Value, World},
@@ -241,6 +242,13 @@ impl World {
                     self.fail(Some(step.place), format!("expected {}, got {got}", expected.name.text));
                 }
             }
+            Action::NsGetOwner(s) => {
+                let owner = ns.ns_get_owner(need!(self, self.net(&s.net, me)).ns()).await;
+                if let Ok(owner) = owner {
+                    ns.put_user_ns(owner).await;
+                }
+                self.gives(step, &s.expect, owner.map(|_| ()).into());
+            }
             Action::Count(s) => {
                 let net = need!(self, self.net(&s.net, me));
                 let (count, passive) = (Value::Number(ns.count_of(net)), Value::Number(ns.passive_of(net)));
@@ -322,7 +330,8 @@ impl World {
             }
             Action::FailAlloc(s) => {
                 let nth = s.nth.map_or(1, |n| n.u64());
-                self.arm(Some(step.place), 0, s.kind.kind(), nth, s.times.0);
+                let function = s.function.as_ref().map(|function| &*function.0);
+                self.arm(Some(step.place), 0, (s.kind.kind(), function), nth, s.times.0);
             }
             Action::FailClear(_) => self.disarm(),
             Action::Loop(s) => {
@@ -331,6 +340,15 @@ impl World {
                     if s.steps.0.is_empty() {
                         self.was_silent().await;
                     }
+                }
+            }
+            Action::Takes(s) => {
+                let begun = self.now.get();
+                self.run_body(&s.steps.0, me).await;
+                let took = self.now.get().saturating_sub(begun);
+                if s.at_least.is_some_and(|time| took < time.0) || s.at_most.is_some_and(|time| took > time.0)
+                {
+                    self.fail(Some(step.place), format!("took {}, expected {}", in_ms(took), s.words()));
                 }
             }
             Action::CondResched(_) => {
@@ -365,6 +383,8 @@ impl World {
             Action::DevHold(_)
             | Action::DevPut(_)
             | Action::NetifReceiveSkb(_)
+            | Action::RegisterNotifier(_)
+            | Action::UnregisterNotifier(_)
             | Action::HelperUnregister(_) => {
                 self.library_step(step, me).await;
             }
@@ -377,6 +397,7 @@ impl World {
                 self.gives(step, &s.expect, Value::of_int(got));
             }
             Action::Delay(s) => k.sleep(s.time.0).await,
+            Action::Stall(s) => k.stall(s.time.0).await,
             Action::Barrier(s) => self.meet(s.name.name.index(), s.tasks.usize()).await,
             Action::DelayWork(s) => {
                 let until = match &s.until {

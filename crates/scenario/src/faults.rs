@@ -29,30 +29,33 @@ pub(crate) struct Armed {
 }
 
 impl World {
+    /// `what`: the kind of allocations, none for all, and the function in which they fail, none for everywhere.
     pub(crate) fn arm(
         &self,
         step: Option<u32>,
         index: usize,
-        kind: Option<&str>,
+        what: (Option<&str>, Option<&str>),
         nth: u64,
         times: Option<u64>,
     ) {
-        self.arm_as(false, step, index, kind, nth, times);
+        self.arm_as(false, step, index, what, nth, times);
     }
     fn arm_as(
         &self,
         of_sweep: bool,
         step: Option<u32>,
         index: usize,
-        kind: Option<&str>,
+        what: (Option<&str>, Option<&str>),
         nth: u64,
         times: Option<u64>,
     ) {
         if self.armed.borrow().len() >= MAX_ARMED {
             return self.fail(step, format!("more than {MAX_ARMED} failures are armed"));
         }
-        self.k().faults.borrow_mut().arm(kind, nth, times);
-        let what = format!("the failure of `{}` allocations", kind.unwrap_or("any"));
+        let (kind, function) = what;
+        self.k().faults.borrow_mut().arm_in(kind, function, nth, times);
+        let place = function.map_or_else(String::new, |function| format!(" in {function}()"));
+        let what = format!("the failure of `{}` allocations{place}", kind.unwrap_or("any"));
         self.armed.borrow_mut().push(Armed { step, index, what, fired: 0, of_sweep, live: true });
     }
     /// Lets the n-th allocation of a sweep fail, if this is where it begins to count.
@@ -60,7 +63,8 @@ impl World {
         if let (Some(sweep), Variant::Fails(nth)) = (&self.sweep, self.variant)
             && sweep.from == from
         {
-            self.arm_as(true, None, 0, sweep.kind.kind(), nth, Some(1));
+            let what = (sweep.kind.kind(), sweep.function.as_deref());
+            self.arm_as(true, None, 0, what, nth, Some(1));
         }
     }
     /// Whether the failure of a sweep has fired.

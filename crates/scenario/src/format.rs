@@ -12,7 +12,7 @@ use crate::{
     schema,
     time::Time,
     values::{Count, Expect, GivesAnything, Lines, Note, Number, Seed, TaskRef, Times, UInt},
-    words::AllocKind,
+    words::{AllocKind, InFunction},
 };
 
 macro_rules! object {
@@ -166,6 +166,18 @@ object! {
         /// Whether data races are found; true if absent.
         #[serde(default = "yes")]
         kcsan: bool,
+        /// Whether lock orders and contexts that can deadlock are found; true if absent. CONFIG_PROVE_LOCKING
+        #[serde(default = "yes")]
+        lockdep: bool,
+        /// Whether misuse of RCU is found; true if absent. CONFIG_PROVE_RCU
+        #[serde(default = "yes")]
+        prove_rcu: bool,
+        /// Whether corrupted lists are found where they are changed; true if absent. CONFIG_DEBUG_LIST
+        #[serde(default = "yes")]
+        debug_list: bool,
+        /// Whether counts of references are watched, as by later kernels' refcount_t; true if absent.
+        #[serde(default = "yes")]
+        refcount: bool,
         #[serde(default, rename = "note")]
         _note: Note,
     }
@@ -331,6 +343,9 @@ object! {
         #[serde(default)]
         #[schemars(schema_with = "schema::function")]
         enter: Option<String>,
+        /// The kernel function in which it is allocated, or in what it calls; anywhere if absent.
+        #[serde(rename = "in")]
+        function: Option<InFunction>,
         /// Which allocation from now fails first, or which call kills; 1 if absent.
         #[schemars(extend("default" = 1))]
         nth: Option<Number<1, { i64::MAX }>>,
@@ -346,6 +361,9 @@ object! {
     "sweep" => SweepText {
         /// What is allocated.
         alloc: AllocKind,
+        /// The kernel function in which it is allocated, or in what it calls; anywhere if absent.
+        #[serde(rename = "in")]
+        function: Option<InFunction>,
         /// Where allocations begin to count; `tasks` if absent.
         #[serde(default)]
         from: SweepFrom,

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use kernel::{Plain, Pointer, RcuFunc, RcuHead, function, object};
-use netns::PernetOpsPtr;
+use netns::{NotifierPtr, PernetOpsPtr};
 
 use crate::{
     body::Step,
@@ -123,6 +123,16 @@ impl World {
             Action::NetifReceiveSkb(s) => {
                 let net = need!(self, self.net(&s.net, me));
                 ns.netif_receive_skb(need!(self, operations(&s.ops)), net).await;
+            }
+            Action::RegisterNotifier(s) => {
+                let ops = need!(self, operations(&s.ops));
+                let notifier = ns.register_netdevice_notifier(ops).await;
+                self.set(s.r#as.name.slot, notifier.map_or(Value::Null, |nb| Value::Object(nb.addr())));
+            }
+            Action::UnregisterNotifier(s) => {
+                let notifier = NotifierPtr::at(need!(self, self.object(&s.object)).addr());
+                let left = ns.unregister_netdevice_notifier(notifier).await;
+                self.gives(step, &s.expect, Value::Number(left.into()));
             }
             Action::HelperUnregister(s) => {
                 ns.nf_conntrack_helper_unregister(need!(self, operations(&s.ops))).await;

@@ -46,6 +46,9 @@ pub fn start(scenario: &Arc<Scenario>, run: &Run, variant: Variant, bus: &Rc<Bus
     let machine = scenario.machine;
     let config = netns::Config { net_ns: machine.net_ns, max_net_namespaces: machine.max_net_namespaces };
     let ns = NetNs::new(k, config, run.changes.iter().copied().collect()).expect("memory for static data");
+    if scenario.watches_calls {
+        ns.k.watch_calls();
+    }
     let world = World::new(scenario, run, variant, ns);
     let of_main = world.clone();
     Started { world, main: Box::pin(async move { of_main.main().await }) }
@@ -55,8 +58,9 @@ impl World {
     async fn main(self: Rc<Self>) {
         let scenario = self.scenario.clone();
         for (index, fault) in scenario.faults.iter().enumerate() {
-            if let Fault::Alloc { kind, nth, times } = fault {
-                self.arm(None, index, kind.kind(), *nth, *times);
+            if let Fault::Alloc { kind, function, nth, times } = fault {
+                let what = (kind.kind(), function.as_deref());
+                self.arm(None, index, what, *nth, *times);
             }
         }
         if self.make_objects(&scenario).await.is_none() {

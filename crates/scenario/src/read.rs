@@ -315,7 +315,7 @@ fn unknown_step(source: &Source, path: &[Seg], name: &str) -> Diagnostic {
     let label = source.label_key(&key_path, "unknown step");
     let help = match similar(name, STEPS.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("the steps are {}", STEPS.join(", ")),
+        None => "`sim list ops` shows all steps".to_owned(),
     };
     Diagnostic::new("S010", format!("unknown step `{}`", name.escape_debug())).label(label).help(help)
 }

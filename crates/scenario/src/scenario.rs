@@ -52,6 +52,14 @@ pub struct MachineConfig {
     pub kasan: bool,
     /// KCSAN
     pub kcsan: bool,
+    /// Lockdep
+    pub lockdep: bool,
+    /// RCU usage
+    pub prove_rcu: bool,
+    /// DEBUG_LIST
+    pub debug_list: bool,
+    /// Counts of references
+    pub refcount: bool,
 }
 
 impl MachineConfig {
@@ -245,7 +253,7 @@ pub(crate) struct Task {
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// An allocation fails.
-    Alloc { kind: AllocKind, nth: u64, times: Option<u64> },
+    Alloc { kind: AllocKind, function: Option<Box<str>>, nth: u64, times: Option<u64> },
     /// A task is killed when it enters a function.
     Kill { task: usize, function: String, nth: u64 },
 }
@@ -254,13 +262,14 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub struct Sweep {
     pub(crate) kind: AllocKind,
+    pub(crate) function: Option<Box<str>>,
     pub(crate) from: SweepFrom,
 }
 
 impl Sweep {
     /// All allocations that tasks make.
     pub fn of_tasks() -> Self {
-        Sweep { kind: AllocKind("any".into()), from: SweepFrom::Tasks }
+        Sweep { kind: AllocKind("any".into()), function: None, from: SweepFrom::Tasks }
     }
 }
 
@@ -292,6 +301,8 @@ pub struct Scenario {
     /// What is run, and what is expected; at least one.
     pub runs: Vec<Run>,
     pub(crate) boot: bool,
+    /// Whether failures ask for the functions that tasks are in.
+    pub(crate) watches_calls: bool,
     pub(crate) user_namespaces: Vec<UserNs>,
     pub(crate) pernet: Vec<Pernet>,
     pub(crate) modules: Vec<Module>,

@@ -22,7 +22,7 @@ use crate::{
     time::{MAX_TIME, Time},
     values::{Count, Expect, Expected, Gives, Lines, Name, Note, Number, Of, Or, Range, Role, Seed, Times},
     vocabulary::{ALLOC_KINDS, FINDINGS},
-    words::{AllocKind, Hex},
+    words::{AllocKind, Hex, InFunction},
 };
 
 /// The schema, as a file holds it.
@@ -99,6 +99,7 @@ inline! {
         "anyOf": [{"type": "integer", "minimum": 0}, generator.subschema_for::<Range>()],
     });
     [] AllocKind = "kind of allocations", _generator => one_of(ALLOC_KINDS.iter().copied());
+    [] InFunction = "function", _generator => json_schema!({"enum": FUNCTIONS});
     [] Time = "time", _generator => json_schema!({
         "type": ["integer", "string"],
         "minimum": 0,

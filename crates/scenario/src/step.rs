@@ -12,14 +12,14 @@ use crate::{
     check::Checker,
     members::ObjectsOnly,
     source::Seg,
-    time::Time,
+    time::{Time, in_ms},
     values::{
         BarrierName, Check, CompletionName, CompletionRef, Expect, FdArg, FdName, GivesAnything, GivesBool,
         GivesData, GivesNet, GivesNumber, IdArg, Int, ModuleRef, NetName, NetRef, Note, Number, NumberName,
         ObjectName, ObjectRef, OpsRef, PidArg, PidName, SocketName, SocketRef, TaskRef, Times, UInt,
         UserNsRef,
     },
-    words::{Access, AllocKind, CloneFlags, FileKind, GfpText, Hex, SetnsType},
+    words::{Access, AllocKind, CloneFlags, FileKind, GfpText, Hex, InFunction, SetnsType},
 };
 
 /// The bytes that a message or a page may have room for.
@@ -68,7 +68,16 @@ macro_rules! steps {
             vec![$(($key, generator.subschema_for::<$variant>()),)*]
         }
 
-        impl Action {
+        impl Takes {
+    /// `at most 10.000 ms`
+    pub(crate) fn words(&self) -> String {
+        let limits = [("at least", self.at_least), ("at most", self.at_most)];
+        let words = limits.iter().filter_map(|(word, time)| Some(format!("{word} {}", in_ms((*time)?.0))));
+        words.collect::<Vec<_>>().join(" and ")
+    }
+}
+
+impl Action {
             pub(crate) fn name(&self) -> &'static str {
                 match self { $(Action::$variant(_) => $key,)* }
             }
@@ -365,6 +374,12 @@ steps! {
         net = "net": NetRef,
         expect = "expect": Option<UserNsRef>,
     }
+    /// Opens and closes the user namespace that owns a namespace: `ioctl(NS_GET_USERNS)`.
+    "ns_get_owner" => NsGetOwner {
+        net = "net": NetRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
     /// Looks at the counts of a namespace, without an access.
     "count" => Count {
         net = "net": NetRef,
@@ -403,6 +418,8 @@ steps! {
     "fail_alloc" => FailAlloc {
         /// What is allocated.
         kind = "kind": AllocKind,
+        /// The kernel function in which it is allocated, or in what it calls; anywhere if absent.
+        function = "in": Option<InFunction>,
         /// Which allocation from now on fails first; 1 if absent.
         nth = "nth": Option<Number<1, { i64::MAX }>>,
         /// How many fail in a row; 1 if absent.
@@ -417,6 +434,14 @@ steps! {
         times = "times": Number<1, 1_000_000>,
         steps = "steps": Body,
     }
+    /// Runs steps, and fails the run if they take less or more virtual time.
+    "takes" => Takes {
+        /// The shortest time that is expected; any if absent.
+        at_least = "at_least": Option<Time>,
+        /// The longest time that is expected; any if absent.
+        at_most = "at_most": Option<Time>,
+        steps = "steps": Body,
+    }
     /// A place where another task may run.
     "cond_resched" => CondResched {}
     /// Wakes who waits for a completion.
@@ -428,7 +453,7 @@ steps! {
     /// An object of the scenario's own.
     "allocate" => Allocate {
         r#as = "as": ObjectName,
-        /// How large it is; 24 if absent.
+        /// How large it is; 64 if absent.
         bytes = "bytes": Option<Number<24, { 4 << 20 }>>,
         /// Whether it may sleep; `kernel` if absent.
         #[serde(default)]
@@ -459,6 +484,17 @@ steps! {
         net = "net": NetRef,
         ops = "ops": OpsRef,
     }
+    /// Somebody wants to hear of the devices that a subsystem has in all namespaces.
+    "register_netdevice_notifier" => RegisterNotifier {
+        ops = "ops": OpsRef,
+        r#as = "as": ObjectName,
+    }
+    /// Nobody does any more; how many devices did not go that came.
+    "unregister_netdevice_notifier" => UnregisterNotifier {
+        object = "object": ObjectRef,
+        #[serde(default)]
+        expect = "expect": Expect<GivesNumber>,
+    }
     /// Connections do not use a helper any more.
     "nf_conntrack_helper_unregister" => HelperUnregister { ops = "ops": OpsRef, }
     /// Loads a module.
@@ -475,6 +511,8 @@ steps! {
     }
     /// Lets time pass.
     "delay" => Delay { time = "time": Time, }
+    /// The CPU stands still, and nothing arrives there: its host does not run it.
+    "stall" => Stall { time = "time": Time, }
     /// Waits until so many tasks have come.
     "barrier" => Barrier {
         name = "name": BarrierName,
@@ -495,6 +533,7 @@ impl Action {
             Action::RcuRead(step) => Some(&step.steps),
             Action::CallRcu(step) => Some(&step.steps),
             Action::Loop(step) => Some(&step.steps),
+            Action::Takes(step) => Some(&step.steps),
             Action::ForEachNet(step) => Some(&step.steps.0),
             Action::ForEachNetRcu(step) => Some(&step.steps.0),
             _ => None,

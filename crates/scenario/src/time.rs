@@ -49,6 +49,11 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// `31.024 ms`
+pub(crate) fn in_ms(time: u64) -> String {
+    format!("{}.{:03} ms", time / 1_000_000, time / 1000 % 1000)
+}
+
 /// What to write instead of hours and minutes, which a time has no unit for.
 fn in_seconds(text: &str) -> Option<String> {
     let minutes = text.strip_suffix("min").or_else(|| text.strip_suffix('m'));

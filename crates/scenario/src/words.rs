@@ -103,6 +103,18 @@ impl Check for AllocKind {
     }
 }
 
+/// The function that an allocation is made in, or in what it calls.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct InFunction(pub(crate) Box<str>);
+
+impl Check for InFunction {
+    fn resolve(&mut self, cx: &mut Checker<'_>) {
+        cx.watches_calls = true;
+        cx.check_function(&self.0);
+    }
+}
+
 /// Bytes, in hexadecimal digits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]

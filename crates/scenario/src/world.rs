@@ -105,6 +105,8 @@ pub struct World {
     pub(crate) first_task: Cell<Option<TaskId>>,
     /// Steps that announced nothing.
     pub(crate) silent: Cell<u64>,
+    /// Virtual time, as it was last told; 0 without a clock.
+    pub(crate) now: Cell<u64>,
     /// For new processes, sockets and requests.
     next: Cell<i32>,
     failed: RefCell<Vec<(Option<u32>, String)>>,
@@ -143,6 +145,7 @@ impl World {
             depth: Cell::new(0),
             first_task: Cell::new(None),
             silent: Cell::new(0),
+            now: Cell::new(0),
             next: Cell::new(1000),
             failed: RefCell::default(),
             more_failed: Cell::new(0),
@@ -156,6 +159,10 @@ impl World {
             ns,
             this: this.clone(),
         })
+    }
+    /// To be told of every event's time, before the next step of a task: measuring takes no operation, and so no time.
+    pub fn tell_time(&self, now: u64) {
+        self.now.set(now);
     }
     /// The scenario.
     pub fn scenario(&self) -> &Scenario {

@@ -19,7 +19,8 @@ pub(crate) fn explain(code: &str, out: &mut Out) -> Result<Code, Stop> {
         )));
     };
     out.line(&format!("{}\n", out.paint.heading(code)))?;
-    out.line(&wrap(text, 100))?;
+    let paragraphs: Vec<&str> = text.lines().collect();
+    out.line(&wrap(&paragraphs.join("\n\n"), 100))?;
     Ok(Code::Clean)
 }
 

@@ -35,10 +35,13 @@ pub(super) fn mend(scenario: &mut Map<String, Value>, names: &Names, dice: &mut 
             run.remove("schedule");
         }
     }
-    let boots = scenario.get("boot") != Some(&json!(false));
-    let library: Vec<(String, String)> = libraries(scenario);
+    let has = Has {
+        boots: scenario.get("boot") != Some(&json!(false)),
+        clock: scenario.get("machine").is_some_and(|machine| machine["clock"] == "timed"),
+        library: libraries(scenario),
+    };
     for value in scenario.values_mut() {
-        steps(value, boots, &library);
+        steps(value, &has);
     }
     declare(scenario, names);
 }
@@ -168,7 +171,7 @@ fn whole_fault(fault: &mut Map<String, Value>, names: &Names, dice: &mut Dice<'_
         }
         fault.entry("alloc").or_insert(json!("any"));
     } else {
-        for key in ["alloc", "times"] {
+        for key in ["alloc", "times", "in"] {
             fault.remove(key);
         }
         fault.entry("kill").or_insert(json!(names.tasks[0]));
@@ -186,12 +189,20 @@ fn libraries(scenario: &Map<String, Value>) -> Vec<(String, String)> {
     all.collect()
 }
 
+/// What steps depend on.
+struct Has {
+    boots: bool,
+    clock: bool,
+    /// See [`libraries`].
+    library: Vec<(String, String)>,
+}
+
 /// Steps whose fields do not go together.
-fn steps(value: &mut Value, boots: bool, library: &[(String, String)]) {
+fn steps(value: &mut Value, has: &Has) {
     match value {
         Value::Array(list) => {
-            list.retain(|step| is_possible(step, boots, library));
-            list.iter_mut().for_each(|step| steps(step, boots, library));
+            list.retain(|step| is_possible(step, has));
+            list.iter_mut().for_each(|step| steps(step, has));
         }
         Value::Object(object) => {
             if let Some(work) = object.get_mut("delay_work").and_then(Value::as_object_mut) {
@@ -200,20 +211,27 @@ fn steps(value: &mut Value, boots: bool, library: &[(String, String)]) {
                     false => drop(work.entry("time").or_insert(json!("1ms"))),
                 }
             }
-            object.values_mut().for_each(|value| steps(value, boots, library));
+            if let Some(takes) = object.get_mut("takes").and_then(Value::as_object_mut) {
+                match takes.contains_key("at_least") {
+                    true => drop(takes.remove("at_most")),
+                    false => drop(takes.entry("at_most").or_insert(json!("1s"))),
+                }
+            }
+            object.values_mut().for_each(|value| steps(value, has));
         }
         _ => {}
     }
 }
 
-fn is_possible(step: &Value, boots: bool, library: &[(String, String)]) -> bool {
+fn is_possible(step: &Value, has: &Has) -> bool {
     let Some((name, fields)) = step.as_object().and_then(|step| step.iter().next()) else { return true };
-    let of = fields["ops"].as_str().and_then(|ops| library.iter().find(|(name, _)| name == ops));
+    let of = fields["ops"].as_str().and_then(|ops| has.library.iter().find(|(name, _)| name == ops));
     let of = of.map_or("", |(_, what)| what.as_str());
     match name.as_str() {
-        "net_ns_init" => !boots,
+        "net_ns_init" => !has.boots,
+        "takes" => has.clock,
         "net_generic" => !matches!(of, "" | "slow-batch"),
-        "dev_hold" | "dev_put" => matches!(of, "loopback" | "stuck-device"),
+        "dev_hold" | "dev_put" | "register_netdevice_notifier" => matches!(of, "loopback" | "stuck-device"),
         "netif_receive_skb" => of == "tunnel",
         "nf_conntrack_helper_unregister" => of == "conntrack",
         "reap" => fields["pid"] != 1,

@@ -296,3 +296,29 @@ fn who_is_served_only_after_some_ticks_is_waited_for() {
     });
     assert_eq!(run.outcome, Outcome::Done);
 }
+
+/// Neither another task nor an interrupt comes to a CPU that stands still; others go on.
+#[test]
+fn a_stalled_cpu_keeps_everybody_waiting() {
+    let config = Config { preempt: Preempt::Full, ..slow() };
+    let run = timed(config, 1, async |s| {
+        let this = s.clone();
+        s.k.raise("interrupt", ContextKind::Hardirq, 1, async move {
+            this.k.bus.step(Op::Sleep(2 * MS)).await;
+            this.say("i");
+        });
+        for (name, cpu) in [("o", 0), ("t", 1)] {
+            let this = s.clone();
+            s.k.spawn(name, Some(cpu), async move {
+                this.k.sleep(3 * MS).await;
+                this.say(name);
+            });
+        }
+        let this = s.clone();
+        s.k.spawn("stalls", Some(1), async move {
+            this.k.stall(50 * MS).await;
+            this.say("s");
+        });
+    });
+    assert_eq!((run.log.as_str(), run.sim.time()), ("osit", 50 * MS));
+}

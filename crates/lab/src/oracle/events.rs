@@ -231,6 +231,9 @@ impl Events {
             Bug::Warning { what } => return self.push(json!(["warn", what])),
             Bug::Deadlock { .. } | Bug::BadUnlock { .. } => finding.to_string(),
             Bug::DataRace { .. } | Bug::UnorderedFree { .. } => return,
+            // Nothing of the kind was compiled in.
+            Bug::Lockdep(_) | Bug::LocksHeld { .. } | Bug::SuspiciousRcu { .. } => return,
+            Bug::ListCorruption { .. } | Bug::Refcount { .. } => return,
         };
         // What the event was about did not happen.
         if let Some(events) = &mut self.current {

@@ -2,8 +2,10 @@
 //! Recordings agree, differences are noticed, sweeps judge what failures leave, seeds are counted.
 
 mod conformance;
+mod latency;
 mod leaves;
 mod machine;
 mod real_kernel;
 mod seeds;
+mod setup;
 mod sweep;

@@ -164,11 +164,17 @@ const SOFTIRQ: &str = r#""machine": {"cpus": 1}, "reverts": ["nsid_lock_bh"],
 /// Findings say how executions end, unless the run does.
 #[test]
 fn executions_may_end_differently_unless_an_outcome_is_expected() {
-    let report = run(SOFTIRQ, r#""seeds": 50, "findings": {"deadlock": "sometimes"}"#);
+    let report = run(
+        SOFTIRQ,
+        r#""seeds": 50, "findings": {"deadlock": "sometimes", "lockdep-inconsistent": "always"}"#,
+    );
     assert_eq!((report.failures, report.bad), (Vec::new(), None));
     assert_eq!(report.outcomes.observation("deadlock"), Observation::Sometimes);
     assert_eq!(report.outcomes.observation("done"), Observation::Sometimes);
-    let of_one = run(SOFTIRQ, r#""seeds": 50, "findings": {"deadlock": "sometimes"}, "outcome": "done""#);
+    let of_one = run(
+        SOFTIRQ,
+        r#""seeds": 50, "findings": {"deadlock": "sometimes", "lockdep-inconsistent": "always"}, "outcome": "done""#,
+    );
     let bad = of_one.bad.expect("some deadlock");
     assert_eq!(Some(bad.executions), report.outcomes.share("deadlock").map(|share| share.executions));
 }
@@ -220,7 +226,11 @@ fn executions_end_when_somebody_has_enough() {
     let mut most = 0;
     for patience in 0..10 {
         LEFT.store(patience, Ordering::Relaxed);
-        let report = run_with(CHANCE, r#""seeds": 50, "findings": {"deadlock": "sometimes"}"#, &options);
+        let report = run_with(
+            CHANCE,
+            r#""seeds": 50, "findings": {"deadlock": "sometimes", "lockdep-inconsistent": "always"}"#,
+            &options,
+        );
         assert!(report.is_cut);
         let executions = report.findings.executions();
         assert!((most..=patience).contains(&executions), "{executions} after {patience}");

@@ -1,28 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Sweeps of allocation failures: what is undone, what is tolerated, what is not.
 
-use std::sync::Arc;
+use lab::run::{RunOptions, RunReport};
 
-use lab::run::{Lab, RunOptions, RunReport};
-use machine_sim::First;
-use scenario::{Scenario, Source};
-
-fn lab(parts: &str) -> Lab {
-    let text = format!("{{\"version\": 1, \"title\": \"t\", \"note\": \"n\", {parts}}}");
-    let scenario: Scenario =
-        scenario::read(&Source { name: "test.json".to_owned(), text }).expect("a good scenario");
-    Lab::new(Arc::new(scenario))
-}
-
-fn run_with(parts: &str, options: &RunOptions) -> RunReport {
-    let mut lab = lab(parts);
-    let scenario = lab.scenario().clone();
-    lab.run(&scenario.runs[0], options, &mut First, |_, _| {}).expect("a good schedule")
-}
-
-fn run(parts: &str) -> RunReport {
-    run_with(parts, &RunOptions::default())
-}
+use crate::setup::{run, run_with};
 
 fn summary(report: &RunReport) -> String {
     report.sweep.as_ref().expect("a sweep").to_string()
@@ -44,6 +25,14 @@ fn one_kind_only() {
     let report = run(&CREATE.replace("any", "net"));
     assert_eq!(summary(&report), "1 allocation failure, all undone");
     let report = run(&CREATE.replace("any", "skb"));
+    assert_eq!(summary(&report), "0 allocation failures, all undone");
+}
+
+#[test]
+fn in_one_function_only() {
+    let report = run(&CREATE.replace(r#""any""#, r#""any", "in": "net_alloc""#));
+    assert_eq!(summary(&report), "2 allocation failures, all undone");
+    let report = run(&CREATE.replace(r#""any""#, r#""any", "in": "cleanup_net""#));
     assert_eq!(summary(&report), "0 allocation failures, all undone");
 }
 

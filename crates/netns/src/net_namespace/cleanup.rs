@@ -44,6 +44,7 @@ impl NetNs {
                 let id = self.__peernet2id(peer, net).await;
                 if id >= 0 {
                     peer.netns_ids().remove(k, id).await;
+                    self.publish_ids(peer).await;
                 }
                 peer.nsid_lock().unlock_bh(k).await;
                 if id >= 0 {
@@ -53,6 +54,7 @@ impl NetNs {
             }
             net.nsid_lock().lock_bh(k).await;
             net.netns_ids().destroy(k).await;
+            self.publish_ids(net).await;
             net.nsid_lock().unlock_bh(k).await;
             pos = pos.next(k).await;
         }

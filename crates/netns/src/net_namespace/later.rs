@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What requests may say to kernels later than v4.11: the ids of another namespace, [`Patch::TargetNsid`].
+//! What kernels later than v4.11 do: requests about the ids of another namespace, [`Patch::TargetNsid`], and lookups of
+//! ids without a lock, [`Patch::RcuNsidLookups`].
 
-use kernel::{EACCES, EINVAL, Errno};
+use kernel::{EACCES, EINVAL, Errno, Idr, Pointer};
 
-use super::rtnl::{RTGENMSG, RTNL_NET_POLICY, Request};
+use super::{
+    nsid::NETNSA_NSID_NOT_ASSIGNED,
+    rtnl::{RTGENMSG, RTNL_NET_POLICY, Request},
+};
 use crate::{
     NetNs, Patch,
     net::NetPtr,
@@ -20,6 +24,50 @@ const LATER_POLICY: [NlaType; 6] =
     [NlaType::Unspec, NlaType::S32, NlaType::U32, NlaType::U32, NlaType::S32, NlaType::Unspec];
 
 impl NetNs {
+    /// Shows what was done to the ids of `net` to those who look without a lock. Under `nsid_lock`.
+    pub(super) async fn publish_ids(&self, net: NetPtr) {
+        if self.changes.has(Patch::RcuNsidLookups) {
+            net.netns_ids().publish(&self.k, net.netns_ids_root()).await;
+        }
+    }
+    /// Begins to look at the ids of `net`: takes `nsid_lock`, or is an RCU reader.
+    pub(super) async fn ids_lock(&self, net: NetPtr) {
+        match self.changes.has(Patch::RcuNsidLookups) {
+            true => self.k.rcu_read_lock().await,
+            false => net.nsid_lock().lock_bh(&self.k).await,
+        }
+    }
+    pub(super) async fn ids_unlock(&self, net: NetPtr) {
+        match self.changes.has(Patch::RcuNsidLookups) {
+            true => self.k.rcu_read_unlock(),
+            false => net.nsid_lock().unlock_bh(&self.k).await,
+        }
+    }
+    /// `peernet2id()` with [`Patch::RcuNsidLookups`]. Any context.
+    pub(super) async fn peernet2id_rcu(&self, net: NetPtr, peer: NetPtr) -> i32 {
+        self.ids_lock(net).await;
+        let mut found = NETNSA_NSID_NOT_ASSIGNED;
+        let mut from = 0;
+        while let Some((id, entry)) = self.next_id(net, from).await {
+            if self.net_eq_idr(id, entry, peer) != 0 {
+                found = id;
+                break;
+            }
+            let Some(next) = id.checked_add(1) else { break };
+            from = next;
+        }
+        self.ids_unlock(net).await;
+        found
+    }
+    /// The first id of `net` that is at least `from`, and whose it is. Between the two before.
+    pub(super) async fn next_id(&self, net: NetPtr, from: i32) -> Option<(i32, NetPtr)> {
+        let entry = match self.changes.has(Patch::RcuNsidLookups) {
+            true => Idr::next_rcu(&self.k, net.netns_ids_root(), from).await,
+            false => net.netns_ids().next(&self.k, from).await,
+        };
+        entry.map(|(id, peer)| (id, NetPtr::at(peer)))
+    }
+
     /// The attributes that the kernel knows.
     pub(super) fn attributes_of<'a>(&self, request: &'a Request) -> Result<Attributes<'a, 6>, Errno> {
         if self.changes.has(Patch::TargetNsid) {

@@ -36,13 +36,15 @@ impl NetNs {
             min = reqid;
             max = reqid.wrapping_add(1);
         }
-        net.netns_ids().alloc(k, peer.addr(), min, max).await
+        let id = net.netns_ids().alloc(k, peer.addr(), min, max).await;
+        self.publish_ids(net).await;
+        id
     }
 
     /// Whether an entry of an id table is `peer`: its id if so, but not 0, which would not end the walk.
     ///
     /// C: net_eq_idr, net/core/net_namespace.c:176
-    fn net_eq_idr(&self, id: i32, net: NetPtr, peer: NetPtr) -> i32 {
+    pub(super) fn net_eq_idr(&self, id: i32, net: NetPtr, peer: NetPtr) -> i32 {
         let _f = self.k.enter(function!("net_eq_idr"), net.addr().to_value());
         match self.net_eq(net, peer) {
             true if id == 0 => NET_ID_ZERO,
@@ -141,6 +143,9 @@ impl NetNs {
             let id = self.__peernet2id(net, peer).await;
             net.nsid_lock().unlock(k).await;
             return id;
+        }
+        if self.changes.has(Patch::RcuNsidLookups) {
+            return self.peernet2id_rcu(net, peer).await;
         }
         net.nsid_lock().lock_bh(k).await;
         let id = self.__peernet2id(net, peer).await;

@@ -282,21 +282,24 @@ impl NetNs {
         let net = target.unwrap_or(cb.request.net);
         let ref_net = target.map(|_| cb.request.net);
         let mut net_cb = RtnlNetDumpCb { net, ref_net, skb, cb, idx: 0, s_idx: cb.s_idx };
-        net.nsid_lock().lock_bh(k).await;
+        self.ids_lock(net).await;
         let mut from = 0;
-        while let Some((id, peer)) = net.netns_ids().next(k, from).await {
-            if self.rtnl_net_dumpid_one(id, NetPtr::at(peer), &mut net_cb).await.is_err() {
+        let mut is_full = false;
+        while let Some((id, peer)) = self.next_id(net, from).await {
+            is_full = self.rtnl_net_dumpid_one(id, peer, &mut net_cb).await.is_err();
+            if is_full {
                 break;
             }
             let Some(next) = id.checked_add(1) else { break };
             from = next;
         }
-        net.nsid_lock().unlock_bh(k).await;
+        self.ids_unlock(net).await;
         cb.s_idx = net_cb.idx;
         if let Some(target) = target {
             self.put_net(target).await;
         }
-        if self.changes.has(Patch::DumpidReturnsZero) {
+        let is_last = !is_full || !self.changes.has(Patch::DumpidReturnsLength);
+        if self.changes.has(Patch::DumpidReturnsZero) && is_last {
             return 0;
         }
         let len = self.with_skb(skb, |buffer| buffer.data.len()).await;

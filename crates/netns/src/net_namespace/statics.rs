@@ -61,6 +61,8 @@ object! {
         pub(crate) proc_inum_lock: SpinLock,
         /// fs/proc/generic.c
         pub(crate) proc_inum_ida: Ida,
+        /// net/core/dev.c
+        pub(crate) netdev_chain: ListHead,
     }
 }
 
@@ -72,7 +74,8 @@ impl StaticsPtr {
     /// What the compiler initialises.
     pub(crate) fn init(self, k: &Kernel) {
         let set = |addr: kernel::Addr, value: i64| k.bus.poke(addr, value);
-        for head in [self.pernet_list(), self.net_namespace_list(), self.cleanup_list()] {
+        for head in [self.pernet_list(), self.net_namespace_list(), self.cleanup_list(), self.netdev_chain()]
+        {
             set(head.addr(), head.addr().to_value());
             set(head.addr().plus(1), head.addr().to_value());
         }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use kernel::{ENOMEM, Pointer, function};
 
 use super::{Links, Subsystem, exit, init, netdevice::NetDevicePtr};
-use crate::{NetNs, net::NetPtr};
+use crate::{NetNs, net::NetPtr, pernet::PernetOpsPtr};
 
 pub(super) const LOOPBACK: Subsystem = Subsystem {
     name: "loopback",
@@ -25,10 +25,12 @@ pub(super) const LOOPBACK: Subsystem = Subsystem {
 pub(super) async fn loopback_net_init(ns: Rc<NetNs>, net: NetPtr, links: Rc<Links>) -> i32 {
     let k = &ns.k;
     let _f = k.enter(function!("loopback_net_init"), net.addr().to_value());
-    let Some(dev) = ns.register_netdev().await else { return ENOMEM.negated() };
     // C has a pointer of its own for it in struct net: loopback_dev.
-    links.data(&ns, net).await.slot(0).write(k, dev.addr()).await;
-    0
+    let place = links.data(&ns, net).await.slot(0);
+    match ns.register_netdev(PernetOpsPtr::at(links.own.get()), place).await {
+        Some(_) => 0,
+        None => ENOMEM.negated(),
+    }
 }
 
 pub(super) async fn loopback_net_exit(ns: Rc<NetNs>, net: NetPtr, links: Rc<Links>) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Network devices, as far as the life of a namespace depends on them; net/core/dev.c
 
-use kernel::{Atomic, Completion, Gfp, Plain, Pointer, function, object};
+use kernel::{Addr, Atomic, Completion, Gfp, Plain, Pointer, function, object};
 
+use super::notifier::NetdevEvent;
 use crate::{NetNs, net::NetPtr, pernet::PernetOpsPtr};
 
 /// `NETREG_REGISTERED`
@@ -17,20 +18,30 @@ object! {
         pcpu_refcnt: Atomic,
         /// How far it is between registration and removal. Under rtnl_mutex.
         reg_state: Plain<i32>,
+        /// Whose it is.
+        ops: Plain<PernetOpsPtr>,
         /// Signalled when the last reference is put.
         released: Completion,
     }
 }
 
 impl NetNs {
-    /// `alloc_netdev()` and `register_netdev()`: a device in a namespace, or NULL. Process context; sleeps.
-    pub(super) async fn register_netdev(&self) -> Option<NetDevicePtr> {
+    /// `alloc_netdev()` and `register_netdev()`: a device of `ops`, found at `place` from then on; or NULL. Process
+    /// context; sleeps.
+    pub(super) async fn register_netdev(
+        &self,
+        ops: PernetOpsPtr,
+        place: Plain<Addr>,
+    ) -> Option<NetDevicePtr> {
         let k = &self.k;
         let _f = k.enter(function!("register_netdev"), 0);
         let dev = k.kzalloc::<NetDevicePtr>("net_device", Gfp::Kernel).await?;
         self.rtnl_lock().await;
         dev.pcpu_refcnt().set(k, 1).await;
+        dev.ops().write(k, ops).await;
         dev.reg_state().write(k, NETREG_REGISTERED).await;
+        place.write(k, dev.addr()).await; // list_netdevice()
+        self.call_netdevice_notifiers(ops, NetdevEvent::Register).await;
         self.rtnl_unlock().await;
         Some(dev)
     }
@@ -42,6 +53,8 @@ impl NetNs {
         let _f = k.enter(function!("unregister_netdev"), dev.addr().to_value());
         self.rtnl_lock().await;
         dev.reg_state().write(k, NETREG_UNREGISTERING).await;
+        let ops = dev.ops().read(k).await;
+        self.call_netdevice_notifiers(ops, NetdevEvent::Unregister).await;
         self.synchronize_net().await;
         self.put_netdev(dev).await;
         self.rtnl_unlock().await;
@@ -78,6 +91,13 @@ impl NetNs {
         let _f = self.k.enter(function!("dev_put"), net.addr().to_value());
         if let Some(dev) = self.device_of(ops, net).await {
             self.put_netdev(dev).await;
+        }
+    }
+    /// Whether it has one there that is registered. Under rtnl_mutex.
+    pub(super) async fn registered_device_of(&self, ops: PernetOpsPtr, net: NetPtr) -> bool {
+        match self.device_of(ops, net).await {
+            Some(dev) => dev.reg_state().read(&self.k).await == NETREG_REGISTERED,
+            None => false,
         }
     }
     /// The device that a subsystem has in a namespace, if it has one.

@@ -102,6 +102,79 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          In a kernel: always there; panic_on_warn makes it fatal.",
     ),
     (
+        "lockdep-circular",
+        "Lockdep: a lock is taken while another is held, and elsewhere the two are taken in the other order, \
+         directly or by way of others: two tasks that do so at once wait for each other for ever.\n\
+         Lockdep speaks of classes, all locks in one field of one type of objects, and remembers every order that \
+         it has seen in a run: nothing has to have deadlocked. A workqueue counts as a lock that its work items \
+         hold, and that who flushes it takes.\n\
+         Look for the link of the chain that is the exception: usually one function takes the locks in another \
+         order than all others do.\n\
+         In a kernel: CONFIG_PROVE_LOCKING.",
+    ),
+    (
+        "lockdep-recursive",
+        "Lockdep: a lock is taken while another of the same class, or the same one, is held. If it is the same \
+         one, the task waits for itself; if it is another, two tasks may take them in different orders.\n\
+         What a task holds is compared with the class of what it wants.\n\
+         Look at who called the function with the lock held.\n\
+         In a kernel: CONFIG_PROVE_LOCKING.",
+    ),
+    (
+        "lockdep-inconsistent",
+        "Lockdep: locks of a class are taken in an interrupt, and elsewhere held where such interrupts may arrive. \
+         If one arrives there, on the same CPU, it waits for what it has interrupted.\n\
+         Each class remembers in which contexts it was taken, and with what kept off; no interrupt has to come at \
+         the wrong moment.\n\
+         Look at the place that keeps nothing off: it lacks `_bh` (for a softirq) or `_irq` (for a hardware \
+         interrupt).\n\
+         In a kernel: CONFIG_PROVE_LOCKING.",
+    ),
+    (
+        "lockdep-irq-unsafe",
+        "Lockdep: a lock that is taken in interrupts is held while another is taken, directly or by way of more, \
+         which elsewhere is held where interrupts may arrive. An interrupt there waits for the first lock, whose \
+         holder waits for the second, whose holder is interrupted.\n\
+         The order of classes is searched from each class that interrupts take.\n\
+         Look at whether the inner lock can be taken after the outer one is released, or needs `_bh` or `_irq` \
+         everywhere.\n\
+         In a kernel: CONFIG_PROVE_LOCKING.",
+    ),
+    (
+        "lock-held",
+        "A task ends, returns to user mode or ends a work item, and still holds a lock or is in an RCU read-side \
+         critical section.\n\
+         What each task holds is known; it must be nothing there.\n\
+         Look at the error paths of the function that took it.\n\
+         In a kernel: CONFIG_LOCKDEP.",
+    ),
+    (
+        "suspicious-rcu",
+        "RCU is not used as it must be: rcu_dereference() by somebody who is no reader, or a wait for readers by \
+         somebody who is one, and so waits for itself.\n\
+         Each such call is checked against the read-side critical sections that its task is in.\n\
+         Look for an rcu_read_lock() that is missing, or that ends before the pointer was last used.\n\
+         In a kernel: CONFIG_PROVE_RCU.",
+    ),
+    (
+        "list-corruption",
+        "DEBUG_LIST: an entry is added or deleted, and the links around it do not fit.\n\
+         The neighbours are compared before each change. The list is then changed all the same, as in a kernel \
+         without CONFIG_DEBUG_LIST, so that what follows can be seen.\n\
+         Look for an entry that was added or deleted twice, or whose neighbours were changed without the list's \
+         lock.\n\
+         In a kernel: CONFIG_DEBUG_LIST.",
+    ),
+    (
+        "refcount",
+        "A reference is taken where the count is 0, so that the object is about to be freed, or is; or one is \
+         dropped where there is none.\n\
+         Every change of a count of references is compared with what it was. The count changes all the same.\n\
+         Look at how the object was found: a lookup without a reference of its own needs maybe_get_net(), which \
+         takes none where there is none left.\n\
+         In a kernel: refcount_t, which later kernels have; v4.11 does not watch its counts, which are atomic_t.",
+    ),
+    (
         "null-dereference",
         "A NULL pointer, or a small offset from one, is followed.\n\
          The task is dead; the locks that it holds stay held, and the others go on, as in the kernel.\n\

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The line of a finding that people search a log for; kernel/watchdog.c and kernel/watchdog_hld.c for those who spin.
 
-use machine::{Access, Bug, Finding, Locking, Op};
+use machine::{Access, Bug, Finding, Op};
 
 use crate::{Scene, words::stamp};
 
@@ -15,8 +15,7 @@ pub fn title(scene: &Scene<'_>, finding: &Finding) -> String {
         && !how.sleeps()
     {
         let (cpu, comm, pid) = (scene.cpu, scene.bus.name(by.task), scene.pid(by.id));
-        let is_irq = matches!(how, Locking::SpinIrq | Locking::SpinIrqSave);
-        let lockup = if is_irq || scene.in_hardirq {
+        let lockup = if how.disables_irqs() || scene.in_hardirq {
             format!("Watchdog detected hard LOCKUP on cpu {cpu} [{comm}:{pid}]")
         } else {
             format!("BUG: soft lockup - CPU#{cpu} stuck for ever! [{comm}:{pid}]")

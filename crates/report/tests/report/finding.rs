@@ -2,10 +2,10 @@
 //! Reports of findings made by hand.
 
 use crate::common::Told;
-use machine::{BadPointer, Bug, Fault, Kind, Locking, Op};
+use machine::{BadPointer, Bug, Fault, Kind, Leaving, Locking, Op};
 use report::{Detail, Scene, finding, json};
 
-fn told() -> Told {
+pub(crate) fn told() -> Told {
     Told::new(Detail::Telling, 2, &[("put", 0), ("lookup", 1)])
 }
 
@@ -27,7 +27,7 @@ fn scene(told: &Told) -> Scene<'_> {
 }
 
 /// The report, with the lines of this crate's tests made equal.
-fn text(told: &Told, bug: Bug) -> String {
+pub(crate) fn text(told: &Told, bug: Bug) -> String {
     let text = finding::text(&scene(told), &told.finding(bug));
     let lines = text.lines().map(|line| match line.split_once("  crates/") {
         Some((function, _)) => format!("{function}  FILE:LINE\n"),
@@ -188,6 +188,10 @@ fn every_code_is_explained() {
         Bug::BadUnlock { what: String::new() },
         Bug::SleepInAtomic { what: "x", preempt_count: 1, irqs_disabled: false, rcu_nesting: 0 },
         Bug::Warning { what: "x" },
+        Bug::LocksHeld { leaving: Leaving::Task, held: Vec::new() },
+        Bug::SuspiciousRcu { what: "x" },
+        Bug::ListCorruption { what: String::new() },
+        Bug::Refcount { what: "x", cell: told.cell() },
         Bug::InvalidFree { cell: told.cell() },
         Bug::Oops { fault: Fault::EndlessLoop, target: String::new() },
     ];
@@ -266,4 +270,29 @@ fn another_use_of_a_freed_object_needs_one_line() {
         finding::line(&scene(&told), &first),
         "BUG: KASAN: slab-use-after-free in get_net: write of net 1, by task lookup/101, step 7"
     );
+}
+
+/// Two runs that hit the same bug have the same key, whoever came first and whatever it is called there.
+#[test]
+fn a_key_tells_bugs_apart() {
+    let told = told();
+    let key = |finding: &machine::Finding| finding::key(&scene(&told), finding);
+    let mut finding = told.use_after_free();
+    assert_eq!(key(&finding), "kasan-use-after-free in get_net: struct net.count");
+    finding.by.step += 7;
+    if let Bug::UseAfterFree { cell, .. } = &mut finding.bug {
+        cell.object = "net 2".to_owned();
+    }
+    assert_eq!(key(&finding), key(&told.use_after_free()));
+    let race = |ours, theirs| {
+        let mut finding =
+            told.finding(Bug::UnorderedFree { cell: told.cell(), used: told.access(0, theirs) });
+        finding.by.function = ours;
+        key(&finding)
+    };
+    assert_eq!(race("get_net", "put_net"), "kcsan-unordered-free in get_net / put_net: struct net");
+    assert_eq!(race("put_net", "get_net"), race("get_net", "put_net"));
+    let op = Op::Lock(told.net_mutex, Locking::Mutex);
+    let deadlock = told.finding(Bug::Deadlock { what: "net_mutex".to_owned(), op, holders: Vec::new() });
+    assert_eq!(key(&deadlock), "deadlock in get_net: net_mutex");
 }

@@ -3,4 +3,5 @@
 
 mod common;
 mod finding;
+mod lockdep;
 mod timeline;

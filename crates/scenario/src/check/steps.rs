@@ -7,8 +7,9 @@ use super::{Checker, Kind};
 use crate::{
     diagnostic::{Diagnostic, list_of, similar},
     format::interrupt_name,
+    functions,
     source::Seg,
-    step::{Action, Barrier},
+    step::{Action, Barrier, Takes},
     values::{OpsRef, Or, errnos},
     vocabulary::{ALLOC_KINDS, words_of},
 };
@@ -43,6 +44,7 @@ impl Checker<'_> {
                 self.within([Seg::Key("pid")], |cx| cx.report(diagnostic, "the first process"));
             }
             Action::DevHold(step) => self.check_library(&step.ops, "device", |of| of.has_device),
+            Action::RegisterNotifier(step) => self.check_library(&step.ops, "device", |of| of.has_device),
             Action::DevPut(step) => self.check_library(&step.ops, "device", |of| of.has_device),
             Action::NetifReceiveSkb(step) => {
                 self.check_library(&step.ops, "function that receives packets", |of| of.receives);
@@ -51,6 +53,7 @@ impl Checker<'_> {
                 self.check_library(&step.ops, "connections with helpers", |of| of.uses == Uses::Module);
             }
             Action::Barrier(step) => self.check_barrier(step),
+            Action::Takes(step) => self.check_takes(step),
             Action::DelayWork(step) if step.until.is_some() == step.time.is_some() => {
                 let diagnostic = Diagnostic::new("S049", "work is held up until a completion, or for a time");
                 let help = "add `\"until\": COMPLETION` or `\"time\": \"10ms\"`";
@@ -65,6 +68,25 @@ impl Checker<'_> {
                     self.report_key(diagnostic.help(help), "needs one");
                 }
             }
+        }
+    }
+    /// There is a time to compare, and something to compare it with.
+    fn check_takes(&mut self, step: &Takes) {
+        if !self.is_timed {
+            let diagnostic = Diagnostic::new("S050", "without a clock nothing takes any time")
+                .help("add `\"clock\": \"timed\"` to the machine");
+            self.report_key(diagnostic, "no effect");
+        }
+        match (step.at_least, step.at_most) {
+            (None, None) => {
+                let diagnostic = Diagnostic::new("S051", "no time is expected");
+                self.report_key(diagnostic.help("add `at_least` or `at_most`"), "how long?");
+            }
+            (Some(least), Some(most)) if least.0 > most.0 => {
+                let diagnostic = Diagnostic::new("S051", "nothing takes longer than it takes");
+                self.within([Seg::Key("at_least")], |cx| cx.report(diagnostic, "more than `at_most`"));
+            }
+            _ => {}
         }
     }
     /// Operations must be of a subsystem that has something.
@@ -98,6 +120,13 @@ impl Checker<'_> {
                 self.meetings.resize(self.meetings.len().max(slot + 1), 0);
                 self.meetings[slot] = step.tasks.0;
             }
+        }
+    }
+    /// There must be a function of this name.
+    pub(crate) fn check_function(&mut self, name: &str) {
+        if let Some(help) = functions::help_for(name).filter(|_| !self.is_full()) {
+            let message = format!("there is no kernel function `{}`", name.escape_debug());
+            self.report(Diagnostic::new("S040", message).help(help), "unknown function");
         }
     }
     pub(crate) fn check_alloc_kind(&mut self, kind: &str) {

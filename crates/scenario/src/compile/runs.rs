@@ -9,7 +9,6 @@ use crate::{
     diagnostic::{Diagnostic, similar},
     event_forms,
     format::{EndText, OutcomeText, RunText, Text},
-    functions,
     observation::{ExpectedFinding, FindingsText, Observation},
     scenario::{Driver, ExpectedEnd, MachineConfig, Outcome, Run, Sweep},
     schedule,
@@ -117,7 +116,11 @@ fn one_run(
     let (functions, events) = (run.functions, run.events);
     let sweep = run.sweep.map(|mut sweep| {
         cx.within([Seg::Key("sweep"), Seg::Key("alloc")], |cx| sweep.alloc.resolve(cx));
-        Sweep { kind: sweep.alloc, from: sweep.from }
+        if let Some(function) = &mut sweep.function {
+            cx.within([Seg::Key("sweep"), Seg::Key("in")], |cx| function.resolve(cx));
+        }
+        let function = sweep.function.map(|function| function.0);
+        Sweep { kind: sweep.alloc, function, from: sweep.from }
     });
     let tasks = run.tasks.map(|names| chosen_tasks(cx, &names));
     Run { name, driver, seeds, tasks, sweep, changes, findings, outcome, functions, events, counts, end }
@@ -158,7 +161,7 @@ fn expected_findings(cx: &mut Checker<'_>, seeds: Option<u64>, text: FindingsTex
                     "`never`, `sometimes` and `always` are about several executions, and this run has one";
                 let help =
                     "list the kinds that are found, `[\"deadlock\"]`, or let the run have `\"seeds\": 1000`";
-                let diagnostic = Diagnostic::new("S051", message).help(help);
+                let diagnostic = Diagnostic::new("S052", message).help(help);
                 cx.within([Seg::Key("findings")], |cx| cx.report_key(diagnostic, "with words"));
             }
             let word = |(code, word): (String, _)| {
@@ -185,7 +188,7 @@ fn check_finding(cx: &mut Checker<'_>, seeds: Option<u64>, finding: &ExpectedFin
         cx.report_name(Diagnostic::new("S038", message).help(help), "unknown kind");
     }
     if finding.observation == Some(Observation::Sometimes) && seeds == Some(1) {
-        let diagnostic = Diagnostic::new("S051", "nothing is found sometimes in one execution");
+        let diagnostic = Diagnostic::new("S052", "nothing is found sometimes in one execution");
         let help = "`sometimes` is in some executions and not in all; `seeds` must be 2 at least";
         cx.report(diagnostic.help(help), "this takes two executions");
     }
@@ -239,7 +242,7 @@ fn check_schedule(cx: &mut Checker<'_>, machine: &MachineConfig, line: &str, ind
 /// Functions and events are called as the kernel and the format call them.
 fn check_expectations(cx: &mut Checker<'_>, run: &RunText) {
     for (index, name) in run.functions.iter().enumerate() {
-        cx.within([Seg::Key("functions"), Seg::Index(index)], |cx| check_function(cx, name));
+        cx.within([Seg::Key("functions"), Seg::Index(index)], |cx| cx.check_function(name));
     }
     for (index, event) in run.events.iter().enumerate() {
         if cx.is_full() {
@@ -265,14 +268,6 @@ fn check_expectations(cx: &mut Checker<'_>, run: &RunText) {
                 cx.report(diagnostic, "nothing lies between");
             }
         });
-    }
-}
-
-/// There must be a function of this name.
-pub(super) fn check_function(cx: &mut Checker<'_>, name: &str) {
-    if let Some(help) = functions::help_for(name).filter(|_| !cx.is_full()) {
-        let message = format!("there is no kernel function `{}`", name.escape_debug());
-        cx.report(Diagnostic::new("S040", message).help(help), "unknown function");
     }
 }
 

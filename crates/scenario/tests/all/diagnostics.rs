@@ -237,11 +237,11 @@ fn cases() -> Vec<(&'static str, String)> {
         ("S008 no findings", with(r#"  "runs": [{"findings": "deadlock"}]"#)),
         ("S012 seeds", with("  \"runs\": [{\"seeds\": 0}]")),
         (
-            "S051 words on one execution",
+            "S052 words on one execution",
             with(r#"  "runs": [{"seed": 1, "findings": {"deadlock": "always"}}]"#),
         ),
         (
-            "S051 sometimes in one execution",
+            "S052 sometimes in one execution",
             with(r#"  "runs": [{"seeds": 1, "findings": {"deadlock": "sometimes", "panic": "never"}}]"#),
         ),
         (
@@ -357,7 +357,23 @@ fn cases() -> Vec<(&'static str, String)> {
   "runs": [{"tasks": ["put", "put-2", "puts"]}]"#,
             ),
         ),
+        ("S050 time without a clock", steps(r#"{"takes": {"at_most": "1ms", "steps": []}}"#)),
+        (
+            "S051 no time, and too much",
+            with(
+                r#"  "machine": {"clock": "timed"}, "tasks": [{"name": "t", "steps": [
+    {"takes": {"steps": []}},
+    {"takes": {"at_least": "2ms", "at_most": "1ms", "steps": []}}]}]"#,
+            ),
+        ),
         ("S049 work without an end", steps(r#"{"delay_work": {}}, {"delay_work": {"time": 1}}"#)),
+        (
+            "S040 a failure in no function",
+            with(
+                r#"  "tasks": [{"name": "t", "steps": [{"fail_alloc": {"kind": "net", "in": "net_aloc"}}]}],
+  "faults": [{"alloc": "net", "in": "setup_nett"}, {"kill": "t", "enter": "setup_net", "in": "setup_net"}]"#,
+            ),
+        ),
         ("S028 a sweep", with("  \"runs\": [{\"sweep\": {\"alloc\": \"nett\"}}]")),
         (
             "S008 where a sweep begins",

@@ -111,7 +111,8 @@ fn user_namespaces_and_limits() {
           "mid": {"uid": 7}},
         "tasks": [{"name": "t", "user_ns": "child", "uid": 5, "steps": [{"unshare": {"expect": 0}},
             {"unshare": {"expect": "-ENOSPC"}}, {"get_net_ns_by_pid": {"pid": "t", "as": "n"}},
-            {"netns_owner": {"net": "n", "expect": "child"}}, {"put_net": {"net": "n"}}]},
+            {"netns_owner": {"net": "n", "expect": "child"}}, {"ns_get_owner": {"net": "n", "expect": 0}},
+            {"ns_get_owner": {"net": "init_net", "expect": "-EPERM"}}, {"put_net": {"net": "n"}}]},
             {"name": "weak", "user_ns": "child", "cap_sys_admin": false, "uid": 6,
               "steps": [{"unshare": {"expect": "-EPERM"}}]}],
         "runs": [{"end": {"namespaces": 2, "user_namespaces": 3,
@@ -189,6 +190,34 @@ fn failures_of_allocations() {
     assert_eq!(failures(&panic), Vec::<String>::new());
 }
 
+/// Data is allocated in setup_net(), and in __register_pernet_operations() too.
+#[test]
+fn failures_in_a_function() {
+    let parts = |function: &str, creation: &str, registration: &str| {
+        with(&format!(
+            r#""pernet": {{"a": {{"id": true, "size": 8}}}},
+            "faults": [{{"alloc": "data", "in": "{function}"}}],
+            "setup": [{{"register_pernet_subsys": {{"ops": "a", "expect": {registration}}}}},
+              {{"copy_net_ns": {{"as": "n", "expect": {creation}}}}}]"#
+        ))
+    };
+    assert_eq!(failures(&parts("setup_net", "\"-ENOMEM\"", "0")), [""; 0]);
+    assert_eq!(failures(&parts("register_pernet_subsys", "true", "\"-ENOMEM\"")), [""; 0]);
+    let never = failures(&parts("cleanup_net", "true", "0"));
+    assert_eq!(never.len(), 1, "{never:?}");
+    assert!(never[0].contains("the failure of `data` allocations in cleanup_net() never fired"), "{never:?}");
+    // Armed by a method that setup_net() has called.
+    let armed_within = |function: &str, expected: &str| {
+        failures(&with(&format!(
+            r#""pernet": {{"b": {{"init": [{{"fail_alloc": {{"kind": "object", "in": "{function}"}}}},
+              {{"allocate": {{"as": "o", "expect": {expected}}}}}]}}}}, "setup": [
+              {{"register_pernet_subsys": {{"ops": "b"}}}}]"#
+        )))
+    };
+    assert_eq!(armed_within("register_pernet_operations", "null"), [""; 0]);
+    assert_eq!(armed_within("setup_net", "true").len(), 1);
+}
+
 #[test]
 fn rcu_locks_walks_loops() {
     clean(
@@ -257,7 +286,7 @@ fn what_is_judged_can_fail() {
     let surprise = failures(&with(r#""setup": [{"net_mutex_lock": {}}, {"net_mutex_lock": {}}]"#));
     assert_eq!(
         surprise,
-        ["default: outcome: expected done, got deadlock", "default: finding deadlock was not expected"]
+        ["default: finding deadlock was not expected", "default: outcome: expected done, got deadlock"]
     );
 }
 

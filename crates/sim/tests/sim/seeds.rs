@@ -66,7 +66,8 @@ fn what_is_wrong_can_be_shown() {
     let path = race(
         "seeds-never.json",
         r#""findings": {"kasan-use-after-free": "never", "kcsan-data-race": "sometimes",
-        "kcsan-unordered-free": "sometimes", "list-poison": "sometimes", "type-confusion": "sometimes"}"#,
+        "kcsan-unordered-free": "sometimes", "list-corruption": "sometimes", "list-poison": "sometimes",
+        "refcount": "sometimes", "type-confusion": "sometimes"}"#,
     );
     let called = sim(&["run", &path]);
     assert_eq!(called.code, Some(1), "{}", called.stdout);
@@ -88,7 +89,8 @@ fn an_execution_that_breaks_an_expectation_is_named() {
     let path = race(
         "seeds-end.json",
         r#""findings": {"kasan-use-after-free": "sometimes", "type-confusion": "sometimes",
-        "kcsan-data-race": "sometimes", "kcsan-unordered-free": "sometimes", "list-poison": "sometimes"},
+        "kcsan-data-race": "sometimes", "kcsan-unordered-free": "sometimes", "list-corruption": "sometimes",
+        "list-poison": "sometimes", "refcount": "sometimes"},
         "end": {"namespaces": 1}"#,
     );
     let called = sim(&["run", &path]);
@@ -148,5 +150,5 @@ fn lists_know_the_words() {
     let listed = sim(&["list", "bugs"]).stdout;
     let line = listed.lines().find(|line| line.starts_with("bugs/peernet2id-in-a-softirq ")).expect("a line");
     let columns: Vec<&str> = line.split("  ").map(str::trim).filter(|column| !column.is_empty()).collect();
-    assert_eq!(columns[3..5], ["deadlock", "clean"], "{line}");
+    assert_eq!(columns[3..5], ["deadlock, lockdep-inconsistent", "clean"], "{line}");
 }
