@@ -12,8 +12,8 @@ const NSEC_PER_MSEC: u64 = 1_000_000;
 const NSEC_PER_USEC: u64 = 1_000;
 
 impl Kernel {
-    /// The CPU stands still for so many virtual nanoseconds, as a virtual one does that its host does not run, or one in
-    /// a system management interrupt. Any context.
+    /// The CPU stands still for so many virtual nanoseconds, as a virtual one does that its host does not run, or one
+    /// in a system management interrupt. Any context.
     #[track_caller]
     pub fn stall(&self, nanoseconds: u64) -> impl Future<Output = ()> {
         done(self.bus.step(Op::Stall(nanoseconds)))
