@@ -126,8 +126,8 @@ impl Lab {
 
     /// Runs one of the scenario's runs, and shows `watcher` everything but the executions of a sweep. It is also asked
     /// for every choice; what it chooses is dropped. `in_words` tells it what an event means that has a meaning to
-    /// scenarios, right after it has seen the event. Of a run with seeds it is the execution with the first, not judged;
-    /// see [`Lab::run_seeds`].
+    /// scenarios, right after it has seen the event. Of a run with seeds it is the execution with the first, not
+    /// judged; see [`Lab::run_seeds`].
     ///
     /// # Errors
     ///

@@ -172,7 +172,7 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "S052",
         "The words `never`, `sometimes` and `always` say in how many executions of a run something is found: in none, \
-              in one at least but not in all, in all. They need `seeds`, and `sometimes` needs two of them. The findings \
-              of a run with one execution are a list.",
+              in one at least but not in all, in all. They need `seeds`, and `sometimes` needs two of them. The \
+              findings of a run with one execution are a list.",
     ),
 ];

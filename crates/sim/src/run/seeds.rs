@@ -18,7 +18,8 @@ use crate::{
     out::{Out, count},
 };
 
-/// The verdict on all executions together. The command is that of one which shows what is wrong, or else what was found.
+/// The verdict on all executions together. The command is that of one which shows what is wrong, or else what was
+/// found.
 pub(super) fn verdict(report: &SeedsReport, arguments: &RunArguments, loaded: &Loaded) -> Verdict {
     let mut failures: Vec<String> = report.failures.iter().map(|(_, text)| text.clone()).collect();
     if let Some(bad) = &report.bad {
