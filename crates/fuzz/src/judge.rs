@@ -8,9 +8,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use jsonschema::Validator;
-use lab::run::{Decider, Lab, Outcome, RunOptions, RunReport};
+use lab::run::{Decider, Lab, Outcome, RunOptions, RunReport, SeedsReport};
 use report::{Detail, Paint, Scene, Timeline, finding, json};
 use scenario::{Diagnostic, Run, Scenario, Source};
+
+/// Executions of a run with seeds; a scenario may ask for more.
+const MAX_SEEDS: u64 = 8;
 
 /// What a case has shown. What was not seen before makes its input worth keeping.
 pub type Seen = BTreeSet<String>;
@@ -90,6 +93,7 @@ impl Judge {
     ) -> Result<(), String> {
         let mut lab = Lab::new(Arc::clone(scenario));
         for run in scenario.runs.iter().take(self.max_runs) {
+            self.seeds(scenario, &mut lab, run, seen).map_err(|why| format!("run {}: {why}", run.name))?;
             for decider in deciders {
                 let fail_nth = match decider {
                     Some(Decider::Seed(seed)) if seed % 4 == 0 => Some(seed / 4 % 32 + 1),
@@ -100,6 +104,34 @@ impl Judge {
                     .map_err(|why| format!("run {}, {decider:?}: {why}", run.name))?;
             }
         }
+        Ok(())
+    }
+
+    /// Runs some of the executions of a run with seeds, on a machine that has run others and on a new one.
+    fn seeds(
+        &self,
+        scenario: &Arc<Scenario>,
+        lab: &mut Lab,
+        run: &Run,
+        seen: &mut Seen,
+    ) -> Result<(), String> {
+        let Some(seeds) = run.seeds else { return Ok(()) };
+        let mut run = run.clone();
+        run.seeds = Some(seeds.min(MAX_SEEDS));
+        let first = lab.run_seeds(&run, &self.options());
+        let again = Lab::new(Arc::clone(scenario)).run_seeds(&run, &self.options());
+        if text_of_seeds(&first) != text_of_seeds(&again) {
+            return Err(format!("a new machine does something else: {first:?}, then {again:?}"));
+        }
+        if Some(first.findings.executions()) != run.seeds {
+            return Err(format!("{} executions instead of {:?}", first.findings.executions(), run.seeds));
+        }
+        seen.extend(
+            first
+                .findings
+                .shares()
+                .map(|(code, _)| format!("finding {code} {}", first.findings.observation(code).name())),
+        );
         Ok(())
     }
 
@@ -183,6 +215,12 @@ fn text_of(report: &RunReport) -> String {
     let RunReport { outcome, steps, hash, failures, end_state, recorded, sweep, .. } = report;
     let findings: Vec<String> = report.findings.iter().map(|found| found.finding.to_string()).collect();
     format!("{outcome:?} {steps} {hash:016x} {findings:?} {failures:?} {end_state} {recorded} {sweep:?}")
+}
+
+/// The same of executions with several seeds.
+fn text_of_seeds(report: &SeedsReport) -> String {
+    let SeedsReport { steps, hash, findings, outcomes, limit, bad, failures, .. } = report;
+    format!("{steps} {hash:016x} {findings:?} {outcomes:?} {limit:?} {bad:?} {failures:?}")
 }
 
 fn differ(what: &str, first: &RunReport, again: &RunReport) -> String {

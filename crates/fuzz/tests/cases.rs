@@ -48,6 +48,8 @@ fn scenarios_run_the_same_twice() {
     assert!(valid > 75, "{valid} of 150 are valid; {why:?}");
     let functions = seen.iter().filter(|seen| seen.starts_with("function ")).count();
     assert!(functions > 60, "{functions} functions");
+    let words = seen.iter().filter(|seen| seen.ends_with(" sometimes") || seen.ends_with(" always")).count();
+    assert!(words > 0, "no run with seeds has found anything");
 }
 
 #[test]

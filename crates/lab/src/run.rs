@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Runs of a scenario on the simulated machine.
 
+mod seeds;
 mod sweep;
 
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
@@ -11,15 +12,19 @@ use machine_sim::{
     Checks, Clock, Config, Diverged, First, Preempt, RcuModel, Recorded, Schedule, ScheduleError, Seeded,
     Sim, Watchdogs, render,
 };
-use netns::Change;
 use scenario::{
     AfterSetup, EndState, Failure, InStep, Run, Scenario, StepWatch, Sweep, Tally, Variant, World,
 };
 
-pub use self::sweep::SweepReport;
+pub use self::{
+    seeds::{Bad, SeedsReport},
+    sweep::SweepReport,
+};
 /// What a machine's tasks speak to, for those who render.
 pub use machine::Bus;
 pub use machine_sim::{Limit, Outcome, Standing, Why};
+/// What a run changes of v4.11.
+pub use netns::Change;
 /// Who decides in a run.
 pub use scenario::Driver as Decider;
 
@@ -121,7 +126,8 @@ impl Lab {
 
     /// Runs one of the scenario's runs, and shows `watcher` everything but the executions of a sweep. It is also asked
     /// for every choice; what it chooses is dropped. `in_words` tells it what an event means that has a meaning to
-    /// scenarios, right after it has seen the event.
+    /// scenarios, right after it has seen the event. Of a run with seeds it is the execution with the first, not
+    /// judged; see [`Lab::run_seeds`].
     ///
     /// # Errors
     ///
@@ -133,17 +139,19 @@ impl Lab {
         watcher: &mut W,
         in_words: fn(&mut W, &str),
     ) -> Result<RunReport, ScheduleError> {
-        let by_scenario = options.decider.is_none() && options.fail_nth.is_none();
+        let by_scenario = options.decider.is_none() && options.fail_nth.is_none() && run.seeds.is_none();
         // First, so that memory is that of the execution that everybody sees.
         let sweep = if by_scenario && run.sweep.is_some() { Some(self.sweep(run, options)?) } else { None };
         let variant = options.fail_nth.map_or(Variant::Whole, Variant::Fails);
+        let decider = options.decider.as_ref().unwrap_or(&run.driver).clone();
+        let chooser = Chooser::new(&decider, self.sim.bus())?;
         let done = match (&run.sweep, options.fail_nth) {
             (None, Some(_)) => {
                 let mut run = run.clone();
                 run.sweep = Some(Sweep::of_tasks());
-                self.execute(&run, options, variant, watcher, in_words)?
+                self.execute(&run, options, variant, chooser, watcher, in_words)
             }
-            _ => self.execute(run, options, variant, watcher, in_words)?,
+            _ => self.execute(run, options, variant, chooser, watcher, in_words),
         };
         let judged = by_scenario && !matches!(done.outcome, Outcome::Limit(_) | Outcome::Abandoned);
         let mut failures = Vec::new();
@@ -161,7 +169,7 @@ impl Lab {
         Ok(RunReport {
             name: run.name.clone(),
             changes: run.changes.clone(),
-            decider: done.decider,
+            decider,
             outcome: done.outcome,
             steps: self.sim.steps(),
             time: (self.sim.config().clock != Clock::Untimed).then(|| self.sim.time()),
@@ -185,15 +193,14 @@ impl Lab {
         run: &Run,
         options: &RunOptions,
         variant: Variant,
+        chooser: Chooser,
         watcher: &mut W,
         in_words: fn(&mut W, &str),
-    ) -> Result<Execution, ScheduleError> {
+    ) -> Execution {
         let mut config = config(&self.scenario);
         config.max_steps = options.max_steps.unwrap_or(config.max_steps);
         config.max_cells = options.max_memory_mib.map_or(config.max_cells, scenario::cells_of);
         self.sim.set_config(config);
-        let decider = options.decider.as_ref().unwrap_or(&run.driver).clone();
-        let chooser = Chooser::new(&decider, self.sim.bus())?;
         let slot = OnceCell::new();
         let mut driver = Watching::new(chooser, watcher, in_words, &slot, Tally::of(run), options.enough);
         let scenario = self.scenario.clone();
@@ -206,7 +213,7 @@ impl Lab {
         let Watching { driver: Recorded { inner, runs, .. }, tally, findings, .. } = driver;
         let diverged = if outcome == Outcome::Done { inner.unfinished() } else { inner.diverged() };
         let world = slot.into_inner().expect("the machine has started the program");
-        Ok(Execution { outcome, decider, world, tally, findings, runs, diverged })
+        Execution { outcome, world, tally, findings, runs, diverged }
     }
     /// The pids of all contexts of the last execution.
     fn pids(&self, world: &World) -> Vec<i32> {
@@ -219,12 +226,18 @@ impl Lab {
 #[derive(Debug)]
 struct Execution {
     outcome: Outcome,
-    decider: Decider,
     world: Rc<World>,
     tally: Tally,
     findings: Vec<Found>,
     runs: Vec<(machine::Symbol, u64)>,
     diverged: Option<Diverged>,
+}
+
+impl Execution {
+    /// The kinds of findings that there were.
+    fn codes(&self) -> BTreeSet<&'static str> {
+        self.findings.iter().map(|found| found.finding.code()).collect()
+    }
 }
 
 /// What a scenario calls the way an execution ended.

@@ -17,14 +17,21 @@ impl TraceHash {
     /// Adds when the next event begins, in virtual nanoseconds.
     #[inline]
     pub fn add_time(&mut self, time: u64) {
-        self.0 = (self.0.rotate_left(23) ^ time).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.mix(time);
+    }
+    /// Adds the hash of a whole execution, where several executions have one hash.
+    pub fn add_execution(&mut self, execution: TraceHash) {
+        self.mix(execution.0);
     }
     /// Adds an event of `task`.
     #[inline(always)]
     pub fn add(&mut self, task: usize, what: &What) {
         let (kind, id, value) = parts(what);
         let word = (kind << 56 | (task as u64) << 40) ^ id;
-        let word = word ^ value.cast_unsigned().wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+        self.mix(word ^ value.cast_unsigned().wrapping_mul(0xFF51_AFD7_ED55_8CCD));
+    }
+    #[inline(always)]
+    fn mix(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }

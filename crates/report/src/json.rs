@@ -2,6 +2,8 @@
 //! JSON lines. Every line is an object with a `reason` and the number of the format; fields keep their names and
 //! their order.
 
+use std::collections::BTreeMap;
+
 use machine::{Access, Alarm, Bug, Cell, Finding, Loc, TakenLock};
 use serde::Serialize;
 
@@ -23,8 +25,8 @@ pub struct Outcome<'a> {
     pub run: &'a str,
     /// Whether everything was as expected.
     pub ok: bool,
-    /// How the execution ended.
-    pub outcome: &'a str,
+    /// How the execution ended; null if there were several that ended differently.
+    pub outcome: Option<&'a str>,
     /// How many operations it had.
     pub steps: u64,
     /// How much virtual time it took, in nanoseconds, null without a clock.
@@ -35,8 +37,8 @@ pub struct Outcome<'a> {
     pub seed: Option<u64>,
     /// Its schedule, if it had one.
     pub schedule: Option<&'a str>,
-    /// The schedule that repeats it in any case.
-    pub recorded: &'a str,
+    /// The schedule that repeats it in any case; null if there were several executions.
+    pub recorded: Option<&'a str>,
     /// The codes of its findings.
     pub findings: Vec<&'a str>,
     /// What was not as expected.
@@ -44,10 +46,37 @@ pub struct Outcome<'a> {
     /// What became of its sweep, if it had one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweep: Option<String>,
+    /// What was so in how many executions, if it had several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Seeds>,
     /// The command that repeats it.
     pub replay: &'a str,
     /// What is left at the end.
     pub end_state: Vec<&'a str>,
+}
+
+/// What became of the executions of a run with seeds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Seeds {
+    /// How many there were.
+    pub executions: u64,
+    /// How many there should have been.
+    pub expected: u64,
+    /// How they ended, each of `done`, `deadlock`, `panic`, `stopped`, `limit` that there was.
+    pub outcomes: BTreeMap<String, Observation>,
+    /// The kinds of findings that there were or that were expected, by their codes.
+    pub findings: BTreeMap<String, Observation>,
+}
+
+/// In how many executions something was so.
+#[derive(Clone, Debug, Serialize)]
+pub struct Observation {
+    /// In one word: never, sometimes, always.
+    pub observation: &'static str,
+    /// In a number.
+    pub executions: u64,
+    /// The seed of the first; null if there is none.
+    pub first: Option<u64>,
 }
 
 /// What is wrong with a file or an argument, as [`error`] writes it.

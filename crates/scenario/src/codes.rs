@@ -114,7 +114,11 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("S035", "There is no such patch of v4.11."),
     ("S036", "The list of runs is empty, so that nothing would be run. Without the field there is one run."),
-    ("S037", "A run is decided by a seed or by a schedule. With neither, nobody is preempted."),
+    (
+        "S037",
+        "A run is one execution, decided by a seed or by a schedule (with neither, nobody is preempted), or one for \
+              each of its `seeds`. A sweep is about the allocations of one execution.",
+    ),
     ("S038", "There is no such kind of findings."),
     (
         "S039",
@@ -164,5 +168,11 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "S051",
         "`takes` says how long its steps are expected to take: `at_least`, `at_most`, or both, in this order.",
+    ),
+    (
+        "S052",
+        "The words `never`, `sometimes` and `always` say in how many executions of a run something is found: in none, \
+              in one at least but not in all, in all. They need `seeds`, and `sometimes` needs two of them. The \
+              findings of a run with one execution are a list.",
     ),
 ];

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use crate::{
     body::{Body, CallbackBody, SelfBody},
     members::{List, Members, ObjectsOnly},
+    observation::FindingsText,
     schema,
     time::Time,
     values::{Count, Expect, GivesAnything, Lines, Note, Number, Seed, TaskRef, Times, UInt},
@@ -463,13 +464,18 @@ pub(crate) fn interrupt_name(kind: ContextKind) -> Option<&'static str> {
     }
 }
 
+/// Executions of one run.
+const MAX_SEEDS: i64 = 10_000;
+
 object! {
-    /// One execution, and what must be true of it.
+    /// One execution, or one for each of some seeds, and what must be true of it.
     "run" => RunText {
         /// A unique name; `default` or `run-N` if absent.
         name: Option<String>,
         /// Who runs is chosen at random, from this seed.
         seed: Option<Seed>,
+        /// So many executions, each with a seed of its own, from 0. What is expected must be true of each of them.
+        seeds: Option<Number<1, { MAX_SEEDS }>>,
         /// Who runs, and how far: `put until __put_net, lookup*3, put`. After its end nobody is preempted.
         schedule: Option<Lines>,
         /// The tasks that take part; all if absent. The name of a task that has copies stands for all of them.
@@ -488,13 +494,13 @@ object! {
         #[serde(default)]
         #[schemars(schema_with = "schema::mutations_of_run")]
         mutations: Option<Vec<String>>,
-        /// The kinds of findings expected, exactly; none if absent.
+        /// The kinds of findings expected, and no others; none if absent. With `seeds`, what a list names is found in
+        /// one execution at least; an object has a word on each kind.
         #[serde(default)]
         #[schemars(schema_with = "schema::findings")]
-        findings: Vec<String>,
-        /// How it ends; `done` if absent.
-        #[serde(default)]
-        outcome: OutcomeText,
+        findings: FindingsText,
+        /// How it ends; if absent `done`, and with `seeds` as its findings make it.
+        outcome: Option<OutcomeText>,
         /// What must be true at the end.
         end: Option<EndText>,
         /// Kernel functions that must be entered.
@@ -515,12 +521,11 @@ object! {
 }
 
 /// How a run is expected to end.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "outcome")]
 pub(crate) enum OutcomeText {
     /// Every task has returned, or idles, or is dead.
-    #[default]
     Done,
     /// Some tasks wait for ever.
     Deadlock,

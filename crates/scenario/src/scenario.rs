@@ -13,6 +13,7 @@ use crate::{
     body::{Body, CallbackBody, SelfBody},
     check::{Path, StepPlace, path_of},
     format::{Preempt, Rcu, Shown, SweepFrom},
+    observation::ExpectedFinding,
     schedule,
     source::Source,
     tally::ExpectedCount,
@@ -148,23 +149,25 @@ impl Outcome {
     }
 }
 
-/// One execution, and what must be true of it.
+/// One execution, or one for each of some seeds, and what must be true of it.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// Its name.
     pub name: String,
-    /// Who decides.
+    /// Who decides; the first seed if there are several.
     pub driver: Driver,
+    /// How many executions it has, with the seeds from 0; none if it has one, as `driver` decides.
+    pub seeds: Option<u64>,
     /// The tasks that there are, by their places; none for all.
     pub(crate) tasks: Option<BTreeSet<usize>>,
     /// Which allocations fail in turn.
     pub sweep: Option<Sweep>,
     /// What is changed of v4.11.
     pub changes: Vec<Change>,
-    /// The kinds of findings expected, exactly.
-    pub findings: Vec<String>,
-    /// How it is expected to end.
-    pub outcome: Outcome,
+    /// The kinds of findings expected; no others are.
+    pub findings: Vec<ExpectedFinding>,
+    /// How it is expected to end; none if only findings tell, which some executions have and others have not.
+    pub outcome: Option<Outcome>,
     /// Kernel functions that must be entered.
     pub functions: Vec<String>,
     /// Events that must happen, in this order.

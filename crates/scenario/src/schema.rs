@@ -17,6 +17,7 @@ use crate::{
     format::Text,
     functions::FUNCTIONS,
     members::{List, Members},
+    observation::Observation,
     step::step_schemas,
     time::{MAX_TIME, Time},
     values::{Count, Expect, Expected, Gives, Lines, Name, Note, Number, Of, Or, Range, Role, Seed, Times},
@@ -241,9 +242,16 @@ changes! {
     /// Names of deliberate damage.
     mutations, mutations_of_run => Mutation;
 }
-/// Kinds of findings.
-pub(crate) fn findings(_: &mut SchemaGenerator) -> Schema {
-    list_of(one_of(FINDINGS.iter().copied()))
+/// Kinds of findings: a list, or a word on each.
+pub(crate) fn findings(generator: &mut SchemaGenerator) -> Schema {
+    let mut properties = notes(generator);
+    for (code, means) in FINDINGS {
+        let mut word = generator.subschema_for::<Observation>();
+        word.insert("description".to_owned(), json!(means));
+        properties.insert((*code).to_owned(), word.to_value());
+    }
+    let words = json!({"type": "object", "properties": properties, "additionalProperties": false});
+    json_schema!({"anyOf": [list_of(one_of(FINDINGS.iter().copied())), words]})
 }
 /// Kernel functions.
 pub(crate) fn functions(_: &mut SchemaGenerator) -> Schema {

@@ -27,10 +27,14 @@ pub(crate) fn coverage(path: &str, out: &mut Out) -> Result<Code, Stop> {
         let mut lab = Lab::new(Arc::clone(&loaded.scenario));
         for run in &loaded.scenario.runs {
             go_on(|| "before all scenarios were run".to_owned())?;
-            // Nobody looks at what it remembers.
-            let mut watcher = Timeline::new(Detail::Telling, 0);
-            let report = lab.run(run, &options, &mut watcher, Timeline::in_words).map_err(Stop::usage)?;
-            entered.extend(report.entered.into_iter().map(|function| (function, loaded.name.clone())));
+            let functions = if run.seeds.is_some() {
+                lab.run_seeds(run, &options).entered
+            } else {
+                // Nobody looks at what it remembers.
+                let mut watcher = Timeline::new(Detail::Telling, 0);
+                lab.run(run, &options, &mut watcher, Timeline::in_words).map_err(Stop::usage)?.entered
+            };
+            entered.extend(functions.into_iter().map(|function| (function, loaded.name.clone())));
         }
     }
     for (function, scenario) in entered {

@@ -134,7 +134,7 @@ fn load_all(path: &str, out: &mut Out) -> Result<(Vec<Loaded>, Code), Stop> {
 
 /// The kinds of findings that runs expect.
 fn found_by<'a>(runs: &mut dyn Iterator<Item = &'a Run>) -> BTreeSet<&'a str> {
-    runs.flat_map(|run| run.findings.iter().map(String::as_str)).collect()
+    runs.flat_map(Run::expected).collect()
 }
 
 fn in_words(codes: &BTreeSet<&str>, none: &str) -> String {

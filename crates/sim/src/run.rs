@@ -2,6 +2,7 @@
 //! `sim run`: runs scenarios, and says what became of each run.
 
 mod human;
+mod seeds;
 mod verdict;
 
 use std::sync::Arc;
@@ -103,6 +104,18 @@ impl<'a> Session<'a> {
             if interrupt::is_due() {
                 break;
             }
+            if self.has_seeds(run) {
+                let report = lab.run_seeds(run, &self.options);
+                let verdict = seeds::verdict(&report, self.arguments, loaded);
+                self.code = self.code.max(verdict.code);
+                match self.arguments.message_format {
+                    Format::Json => seeds::json(loaded, run, &report, &verdict, out)?,
+                    Format::Human if self.detailed => seeds::human(run, &report, &verdict, out)?,
+                    Format::Human => {}
+                }
+                verdicts.push(verdict);
+                continue;
+            }
             let mut timeline = self.timeline(loaded);
             let report =
                 lab.run(run, &self.options, &mut timeline, Timeline::in_words).map_err(Stop::usage)?;
@@ -125,6 +138,11 @@ impl<'a> Session<'a> {
             human::line(loaded, &verdicts, out)?;
         }
         Ok(())
+    }
+
+    /// Whether a run has an execution for each of its seeds, and not one that the arguments speak of.
+    fn has_seeds(&self, run: &Run) -> bool {
+        run.seeds.is_some() && self.options.decider.is_none() && self.options.fail_nth.is_none()
     }
 
     fn timeline(&self, loaded: &Loaded) -> Timeline {
@@ -167,10 +185,11 @@ impl<'a> Session<'a> {
             hash: format!("{:016x}", report.hash),
             seed,
             schedule,
-            recorded: &report.recorded,
+            recorded: Some(&report.recorded),
             findings: report.findings.iter().map(|found| found.finding.code()).collect(),
             failures: verdict.failures.clone(),
             sweep: report.sweep.as_ref().map(ToString::to_string),
+            seeds: None,
             replay: &verdict.replay,
             end_state: end_state.lines().collect(),
         }))

@@ -26,6 +26,11 @@ pub(super) fn mend(scenario: &mut Map<String, Value>, names: &Names, dice: &mut 
         }
     }
     for run in items(scenario.get_mut("runs")) {
+        if run.contains_key("seeds") {
+            run.retain(|key, _| !matches!(key.as_str(), "seed" | "schedule" | "sweep"));
+        } else if run.get("findings").is_some_and(Value::is_object) {
+            run.remove("findings");
+        }
         if run.contains_key("seed") {
             run.remove("schedule");
         }
@@ -51,7 +56,12 @@ fn clock(scenario: &mut Map<String, Value>) {
         }
         let is_per_cpu = machine.get("rcu") == Some(&json!("per_cpu"));
         machine.retain(|key, _| match key.as_str() {
-            "costs" | "max_time" => is_timed,
+            "costs"
+            | "max_time"
+            | "hung_task_timeout_secs"
+            | "watchdog_thresh"
+            | "rcu_cpu_stall_timeout"
+            | "workqueue_watchdog_thresh" => is_timed,
             "hz" => is_timed || is_per_cpu,
             _ => true,
         });

@@ -51,7 +51,13 @@ impl Making<'_, '_> {
                     (0..n).map(|_| (self.names.event(events, &mut self.dice), json!({"at_least": 0})));
                 Value::Object(counts.collect())
             }
-            ("run", "findings" | "patches") | ("scenario", "patches") => {
+            // One more than a single one: nothing is found sometimes in one.
+            ("run", "seeds") => json!(2 + self.dice.below(5)),
+            ("run", "findings") => {
+                let either = schema["anyOf"][self.dice.below(2)].clone();
+                self.value(&either, super::At::default())
+            }
+            ("run", "patches") | ("scenario", "patches") => {
                 let words = schema.get("items").unwrap_or(&schema["anyOf"][0]["items"]);
                 (0..self.dice.below(3)).map(|_| self.value(words, super::At::default())).collect()
             }

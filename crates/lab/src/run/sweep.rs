@@ -10,7 +10,7 @@ use machine::{Choice, Driver, Effect, Event, What};
 use machine_sim::{Outcome, ScheduleError};
 use scenario::{Essence, Run, Variant};
 
-use super::{Execution, Lab, RunOptions};
+use super::{Chooser, Execution, Lab, RunOptions};
 
 /// More would not be a textbook case.
 const MAX_FAILURES: u64 = 10_000;
@@ -128,23 +128,22 @@ impl Lab {
         variant: Variant,
     ) -> Result<(Execution, Failed), ScheduleError> {
         let mut failed = Failed::default();
-        let done = self.execute(run, options, variant, &mut failed, |_, _| {})?;
+        let chooser = Chooser::new(&run.driver, self.sim.bus())?;
+        let done = self.execute(run, options, variant, chooser, &mut failed, |_, _| {});
         Ok((done, failed))
     }
 }
 
 impl SweepReport {
     fn add(&mut self, run: &Run, done: &Execution, [before, whole]: [&Essence; 2], place: &str) {
-        let mut codes: Vec<&'static str> = done.findings.iter().map(|found| found.finding.code()).collect();
-        codes.sort_unstable();
-        codes.dedup();
+        let codes = done.codes();
         for code in &codes {
             *self.found.entry(code).or_insert(0) += 1;
         }
         if let Outcome::Limit(_) | Outcome::Abandoned = done.outcome {
             return self.bad.push(format!("{place}: a limit ended the execution"));
         }
-        if let Some(surprise) = codes.iter().find(|code| !run.findings.iter().any(|known| known == **code)) {
+        if let Some(surprise) = codes.iter().find(|code| !run.expects(code)) {
             return self.bad.push(format!("{place}: finding {surprise} was not expected"));
         }
         if !codes.is_empty() {

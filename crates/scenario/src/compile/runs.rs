@@ -9,11 +9,12 @@ use crate::{
     diagnostic::{Diagnostic, similar},
     event_forms,
     format::{EndText, OutcomeText, RunText, Text},
+    observation::{ExpectedFinding, FindingsText, Observation},
     scenario::{Driver, ExpectedEnd, MachineConfig, Outcome, Run, Sweep},
     schedule,
     source::Seg,
     tally::ExpectedCount,
-    values::{Check, Count},
+    values::{Check, Count, Number},
     vocabulary::{FINDINGS, words_of},
 };
 
@@ -23,11 +24,12 @@ pub(super) fn runs(cx: &mut Checker<'_>, text: &mut Text, machine: &MachineConfi
         return vec![Run {
             name: "default".to_owned(),
             driver: Driver::First,
+            seeds: None,
             tasks: None,
             sweep: None,
             changes: defaults.all(),
             findings: Vec::new(),
-            outcome: Outcome::Done,
+            outcome: Some(Outcome::Done),
             functions: Vec::new(),
             events: Vec::new(),
             counts: Vec::new(),
@@ -69,14 +71,12 @@ fn one_run(
     defaults: &Named,
     machine: &MachineConfig,
 ) -> Run {
-    if run.seed.is_some() && run.schedule.is_some() {
-        let diagnostic = Diagnostic::new("S037", "a run has a seed or a schedule, not both");
-        cx.within([Seg::Key("seed")], |cx| cx.report_key(diagnostic, "and a schedule"));
-    }
+    check_deciders(cx, &run);
     check_expectations(cx, &run);
     let changes = defaults.or_of_run(cx, &run).all();
-    let driver = match (run.seed, run.schedule) {
-        (Some(seed), _) => Driver::Seed(seed.0),
+    let seeds = run.seeds.map(Number::u64);
+    let driver = match (run.seed.map(|seed| seed.0).or(seeds.map(|_| 0)), run.schedule) {
+        (Some(seed), _) => Driver::Seed(seed),
         (None, Some(lines)) => {
             let items: usize = lines.0.iter().map(|line| schedule::items(line).count()).sum();
             if items > schedule::MAX_ITEMS {
@@ -92,18 +92,7 @@ fn one_run(
         }
         (None, None) => Driver::First,
     };
-    for (index, code) in run.findings.iter().enumerate() {
-        if !words_of(FINDINGS).any(|known| known == code) && !cx.is_full() {
-            cx.within([Seg::Key("findings"), Seg::Index(index)], |cx| {
-                let message = format!("there is no kind of findings `{}`", code.escape_debug());
-                let help = match similar(code, words_of(FINDINGS)) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!("the kinds are {}", words_of(FINDINGS).collect::<Vec<_>>().join(", ")),
-                };
-                cx.report(Diagnostic::new("S038", message).help(help), "unknown kind");
-            });
-        }
-    }
+    let findings = expected_findings(cx, seeds, run.findings);
     let mut end = ExpectedEnd::default();
     if let Some(text) = run.end {
         cx.within([Seg::Key("end")], |cx| {
@@ -112,10 +101,11 @@ fn one_run(
         });
     }
     let outcome = match run.outcome {
-        OutcomeText::Done => Outcome::Done,
-        OutcomeText::Deadlock => Outcome::Deadlock,
-        OutcomeText::Panic => Outcome::Panic,
-        OutcomeText::Stopped => Outcome::Stopped,
+        None if seeds.is_some() => None,
+        None | Some(OutcomeText::Done) => Some(Outcome::Done),
+        Some(OutcomeText::Deadlock) => Some(Outcome::Deadlock),
+        Some(OutcomeText::Panic) => Some(Outcome::Panic),
+        Some(OutcomeText::Stopped) => Some(Outcome::Stopped),
     };
     let count = |(event, count): (String, Count)| ExpectedCount {
         event,
@@ -123,7 +113,7 @@ fn one_run(
         at_most: count.at_most,
     };
     let counts = run.counts.0.into_iter().map(count).collect();
-    let (findings, functions, events) = (run.findings, run.functions, run.events);
+    let (functions, events) = (run.functions, run.events);
     let sweep = run.sweep.map(|mut sweep| {
         cx.within([Seg::Key("sweep"), Seg::Key("alloc")], |cx| sweep.alloc.resolve(cx));
         if let Some(function) = &mut sweep.function {
@@ -133,7 +123,75 @@ fn one_run(
         Sweep { kind: sweep.alloc, function, from: sweep.from }
     });
     let tasks = run.tasks.map(|names| chosen_tasks(cx, &names));
-    Run { name, driver, tasks, sweep, changes, findings, outcome, functions, events, counts, end }
+    Run { name, driver, seeds, tasks, sweep, changes, findings, outcome, functions, events, counts, end }
+}
+
+/// A run has one execution, or several of one sort.
+fn check_deciders(cx: &mut Checker<'_>, run: &RunText) {
+    let mut refuse = |key: &'static str, what: &str, other: &str, help: &str| {
+        let diagnostic = Diagnostic::new("S037", format!("a run has {what} or {other}, not both")).help(help);
+        cx.within([Seg::Key(key)], |cx| cx.report_key(diagnostic, &format!("and {other}")));
+    };
+    let of_seeds =
+        "`seeds` is a number of executions, one with each seed from 0; put the other into another run";
+    if run.seed.is_some() && run.schedule.is_some() {
+        refuse("seed", "a seed", "a schedule", "a schedule leaves nothing to chance; drop one of them");
+    }
+    if run.seeds.is_some() && run.seed.is_some() {
+        refuse("seeds", "seeds", "one seed", of_seeds);
+    }
+    if run.seeds.is_some() && run.schedule.is_some() {
+        refuse("seeds", "seeds", "a schedule", of_seeds);
+    }
+    if run.seeds.is_some() && run.sweep.is_some() {
+        refuse("seeds", "seeds", "a sweep", of_seeds);
+    }
+}
+
+/// Kinds that there are, with words that can be true.
+fn expected_findings(cx: &mut Checker<'_>, seeds: Option<u64>, text: FindingsText) -> Vec<ExpectedFinding> {
+    let findings: Vec<(Seg, ExpectedFinding)> = match text {
+        FindingsText::List(codes) => {
+            let listed = |(index, code)| (Seg::Index(index), ExpectedFinding { code, observation: None });
+            codes.into_iter().enumerate().map(listed).collect()
+        }
+        FindingsText::Words(words) => {
+            if seeds.is_none() && !words.0.is_empty() {
+                let message =
+                    "`never`, `sometimes` and `always` are about several executions, and this run has one";
+                let help =
+                    "list the kinds that are found, `[\"deadlock\"]`, or let the run have `\"seeds\": 1000`";
+                let diagnostic = Diagnostic::new("S052", message).help(help);
+                cx.within([Seg::Key("findings")], |cx| cx.report_key(diagnostic, "with words"));
+            }
+            let word = |(code, word): (String, _)| {
+                let seg = Seg::Name(code.clone());
+                (seg, ExpectedFinding { code, observation: Some(word) })
+            };
+            words.0.into_iter().map(word).collect()
+        }
+    };
+    for (seg, finding) in &findings {
+        cx.within([Seg::Key("findings"), seg.clone()], |cx| check_finding(cx, seeds, finding));
+    }
+    findings.into_iter().map(|(_, finding)| finding).collect()
+}
+
+fn check_finding(cx: &mut Checker<'_>, seeds: Option<u64>, finding: &ExpectedFinding) {
+    let code = &finding.code;
+    if !words_of(FINDINGS).any(|known| known == code) && !cx.is_full() {
+        let message = format!("there is no kind of findings `{}`", code.escape_debug());
+        let help = match similar(code, words_of(FINDINGS)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the kinds are {}", words_of(FINDINGS).collect::<Vec<_>>().join(", ")),
+        };
+        cx.report_name(Diagnostic::new("S038", message).help(help), "unknown kind");
+    }
+    if finding.observation == Some(Observation::Sometimes) && seeds == Some(1) {
+        let diagnostic = Diagnostic::new("S052", "nothing is found sometimes in one execution");
+        let help = "`sometimes` is in some executions and not in all; `seeds` must be 2 at least";
+        cx.report(diagnostic.help(help), "this takes two executions");
+    }
 }
 
 /// The places of tasks. The name of a task that has copies stands for all of them.

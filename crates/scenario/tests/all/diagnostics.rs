@@ -221,7 +221,29 @@ fn cases() -> Vec<(&'static str, String)> {
             "S037 both",
             with("  \"tasks\": [{\"name\": \"t\"}],\n  \"runs\": [{\"seed\": 1, \"schedule\": \"t\"}]"),
         ),
+        (
+            "S037 seeds and others",
+            with(
+                r#"  "runs": [
+    {"name": "a", "seeds": 10, "seed": 1},
+    {"name": "b", "seeds": 10, "schedule": "main"},
+    {"name": "c", "seeds": 10, "sweep": {"alloc": "any"}}
+  ]"#,
+            ),
+        ),
         ("S038 finding", with("  \"runs\": [{\"findings\": [\"kasan-use-after-fre\"]}]")),
+        ("S038 finding with a word", with(r#"  "runs": [{"seeds": 2, "findings": {"dedlock": "never"}}]"#)),
+        ("S008 word on a finding", with(r#"  "runs": [{"seeds": 2, "findings": {"deadlock": "often"}}]"#)),
+        ("S008 no findings", with(r#"  "runs": [{"findings": "deadlock"}]"#)),
+        ("S012 seeds", with("  \"runs\": [{\"seeds\": 0}]")),
+        (
+            "S052 words on one execution",
+            with(r#"  "runs": [{"seed": 1, "findings": {"deadlock": "always"}}]"#),
+        ),
+        (
+            "S052 sometimes in one execution",
+            with(r#"  "runs": [{"seeds": 1, "findings": {"deadlock": "sometimes", "panic": "never"}}]"#),
+        ),
         (
             "S039 schedule",
             with(

@@ -35,7 +35,7 @@ fn events_patches_and_findings() {
     assert_eq!(missing(scenario::EVENTS.iter().filter_map(|(form, _)| form.split(' ').next())), [""; 0]);
     assert_eq!(missing(scenario::patches().map(|(name, _)| name)), [""; 0]);
     let schema: Value = serde_json::from_str(&scenario::schema()).expect("JSON");
-    let findings = &schema["definitions"]["run"]["properties"]["findings"]["items"]["oneOf"];
+    let findings = &schema["definitions"]["run"]["properties"]["findings"]["anyOf"][0]["items"]["oneOf"];
     let findings = findings.as_array().expect("kinds of findings");
     assert!(findings.iter().all(|finding| finding["const"].is_string()), "{findings:?}");
     assert_eq!(missing(findings.iter().filter_map(|finding| finding["const"].as_str())), [""; 0]);

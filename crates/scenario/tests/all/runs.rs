@@ -263,8 +263,8 @@ fn what_is_judged_can_fail() {
           "none": 3}}}]"#,
     );
     let expected = [
-        "outcome: expected panic, got done",
         "finding panic was expected and did not happen",
+        "outcome: expected panic, got done",
         "sys_setns() was expected to be called and was not",
         "event `work_start` was expected and did not happen",
         "end: namespaces: expected 1, got 2",
@@ -286,7 +286,7 @@ fn what_is_judged_can_fail() {
     let surprise = failures(&with(r#""setup": [{"net_mutex_lock": {}}, {"net_mutex_lock": {}}]"#));
     assert_eq!(
         surprise,
-        ["default: outcome: expected done, got deadlock", "default: finding deadlock was not expected"]
+        ["default: finding deadlock was not expected", "default: outcome: expected done, got deadlock"]
     );
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use lab::run::{Decider, Found, Lab, RunReport};
+use lab::run::{Change, Decider, Found, Lab, RunReport};
 use report::{Paint, Scene, Timeline, finding};
 
 use super::verdict::Verdict;
@@ -62,20 +62,7 @@ pub(crate) fn run(
     out: &mut Out,
 ) -> Result<(), Stop> {
     let paint = out.paint;
-    let patched: String = report.changes.iter().map(|change| format!(" {change}")).collect();
-    let full = match report.name.as_str() {
-        "v4.11" if patched.is_empty() => "=== v4.11 ".to_owned(),
-        name => format!("=== {name}: v4.11{patched} "),
-    };
-    let is_long = full.chars().count() > WIDTH;
-    let changes = report.changes.len();
-    let head = if is_long { format!("=== {}: v4.11, {changes} changes ", report.name) } else { full };
-    let rule = "=".repeat(WIDTH.saturating_sub(head.chars().count()).max(3));
-    out.line(&paint.heading(&format!("{head}{rule}")))?;
-    if is_long {
-        out.line(&wrap(patched.trim_start(), WIDTH))?;
-    }
-    out.line("")?;
+    heading(&report.name, &report.changes, out)?;
     let timeline = timeline.render(lab.bus(), TIMELINE_WIDTH, paint);
     if !timeline.is_empty() {
         out.detail(&timeline)?;
@@ -97,6 +84,23 @@ pub(crate) fn run(
     }
     out.line("")?;
     verdict_line(report, verdict, out)
+}
+
+/// The line above a run: its name, and what is changed of v4.11.
+pub(super) fn heading(name: &str, changes: &[Change], out: &mut Out) -> Result<(), Stop> {
+    let patched: String = changes.iter().map(|change| format!(" {change}")).collect();
+    let full = match name {
+        "v4.11" if patched.is_empty() => "=== v4.11 ".to_owned(),
+        name => format!("=== {name}: v4.11{patched} "),
+    };
+    let is_long = full.chars().count() > WIDTH;
+    let head = if is_long { format!("=== {name}: v4.11, {} changes ", changes.len()) } else { full };
+    let rule = "=".repeat(WIDTH.saturating_sub(head.chars().count()).max(3));
+    out.line(&out.paint.heading(&format!("{head}{rule}")))?;
+    if is_long {
+        out.line(&wrap(patched.trim_start(), WIDTH))?;
+    }
+    out.line("")
 }
 
 /// The reports; one line for a use of an object that a report was already about.
@@ -124,10 +128,9 @@ fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<
     };
     let is_expected = report.judged && verdict.code == Code::Clean && !findings.is_empty();
     out.line(&format!(
-        "{} {} after {}{}{findings}{}, {}, hash {:016x}",
+        "{} {}{}{findings}{}, {}, hash {:016x}",
         word(verdict.code, out.paint),
-        verdict.outcome,
-        count(report.steps, "step"),
+        verdict.ended,
         report.time.map(|time| format!(" and {}", milliseconds(time))).unwrap_or_default(),
         if is_expected { " as expected" } else { "" },
         decider(&report.decider),
@@ -141,6 +144,11 @@ fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<
         let items: Vec<&str> = items.collect();
         out.line(&indented(&format!("schedule: {}", items.join(", ")), 7))?;
     }
+    failures_and_replay(verdict, out)
+}
+
+/// How the verdict on a run ends.
+pub(super) fn failures_and_replay(verdict: &Verdict, out: &mut Out) -> Result<(), Stop> {
     for failure in &verdict.failures {
         out.line(&indented(failure, 7))?;
     }
@@ -149,12 +157,12 @@ fn verdict_line(report: &RunReport, verdict: &Verdict, out: &mut Out) -> Result<
 }
 
 /// Virtual time.
-fn milliseconds(time: u64) -> String {
+pub(super) fn milliseconds(time: u64) -> String {
     format!("{}.{:03} ms", time / 1_000_000, time / 1000 % 1000)
 }
 
 /// Wrapped, and moved to the right.
-fn indented(text: &str, columns: usize) -> String {
+pub(super) fn indented(text: &str, columns: usize) -> String {
     let margin = " ".repeat(columns);
     format!("{margin}{}", wrap(text, WIDTH - columns).replace('\n', &format!("\n{margin}")))
 }
@@ -169,8 +177,7 @@ pub(crate) fn line(loaded: &Loaded, verdicts: &[Verdict], out: &mut Out) -> Resu
     let found = if codes.is_empty() { String::new() } else { format!("  [{}]", codes.join(", ")) };
     out.line(&format!("{word} {:<40} {runs:>7}  {}{found}", loaded.name, loaded.scenario.title))?;
     for verdict in verdicts.iter().filter(|verdict| verdict.code != Code::Clean) {
-        let steps = count(verdict.steps, "step");
-        out.line(&format!("       {}: {} after {steps}", verdict.run, verdict.outcome))?;
+        out.line(&format!("       {}: {}", verdict.run, verdict.ended))?;
         for failure in &verdict.failures {
             out.line(&indented(failure, 9))?;
         }
@@ -201,7 +208,7 @@ pub(crate) fn summary(
     out.line(&format!("\n{text}"))
 }
 
-fn word(code: Code, paint: Paint) -> String {
+pub(super) fn word(code: Code, paint: Paint) -> String {
     match code {
         Code::Clean => paint.good("ok    "),
         Code::Inconclusive | Code::Interrupted => paint.bad("??????"),

@@ -12,6 +12,7 @@ use crate::{
     code::Code,
     files::Loaded,
     interrupt::{self, Why},
+    out::count,
 };
 
 /// More tasks than these are not listed.
@@ -22,15 +23,13 @@ const MAX_STANDING: usize = 16;
 pub(crate) struct Verdict {
     /// The name of the run.
     pub(crate) run: String,
-    /// How many operations it had.
-    pub(crate) steps: u64,
     /// The kinds of its findings.
     pub(crate) findings: BTreeSet<&'static str>,
     pub(crate) code: Code,
-    /// How the execution ended, for people.
-    pub(crate) outcome: &'static str,
-    /// The same, for programs.
-    pub(crate) outcome_name: &'static str,
+    /// How it ended and after how many operations, for people.
+    pub(crate) ended: String,
+    /// How the execution ended, for programs; none if it had several that ended differently.
+    pub(crate) outcome_name: Option<&'static str>,
     /// What is not as it should be.
     pub(crate) failures: Vec<String>,
     /// The command that repeats it.
@@ -53,17 +52,10 @@ impl Verdict {
                 Code::Inconclusive
             }
             _ if report.diverged.is_some() => Code::Diverged,
-            Outcome::Abandoned if interrupt::why() == Some(Why::Signal) => {
-                failures.push("interrupted: this is what was known by then".to_owned());
-                Code::Interrupted
-            }
-            Outcome::Abandoned if interrupt::why() == Some(Why::Time) => {
-                failures.push("inconclusive: the limit of time is reached; see --max-time".to_owned());
-                Code::Inconclusive
-            }
             Outcome::Abandoned => {
-                failures.push("the execution was ended without a reason: this is a bug in sim".to_owned());
-                Code::Internal
+                let (code, text) = cut_off();
+                failures.push(text.to_owned());
+                code
             }
             _ if overridden && !report.findings.is_empty() => {
                 failures.extend(report.findings.iter().map(|found| {
@@ -91,15 +83,17 @@ impl Verdict {
             Code::Inconclusive => ("ended by a limit", "limit"),
             _ => outcome(report.outcome),
         };
+        let ended = format!("{outcome} after {}", count(report.steps, "step"));
+        let by_somebody_else = arguments.seed.is_some() || arguments.schedule.is_some();
+        let decider = by_somebody_else.then_some(&report.decider);
         Verdict {
             run: report.name.clone(),
-            steps: report.steps,
             findings: report.findings.iter().map(|found| found.finding.code()).collect(),
             code,
-            outcome,
-            outcome_name,
+            ended,
+            outcome_name: Some(outcome_name),
             failures,
-            replay: replay(report, arguments, loaded),
+            replay: replay(&report.name, decider, arguments, loaded),
         }
     }
 }
@@ -123,7 +117,16 @@ fn outcome(outcome: Outcome) -> (&'static str, &'static str) {
     }
 }
 
-fn limit_reached(limit: Limit, is_timed: bool) -> &'static str {
+/// Why an execution was abandoned.
+pub(super) fn cut_off() -> (Code, &'static str) {
+    match interrupt::why() {
+        Some(Why::Signal) => (Code::Interrupted, "interrupted: this is what was known by then"),
+        Some(Why::Time) => (Code::Inconclusive, "inconclusive: the limit of time is reached; see --max-time"),
+        None => (Code::Internal, "the execution was ended without a reason: this is a bug in sim"),
+    }
+}
+
+pub(super) fn limit_reached(limit: Limit, is_timed: bool) -> &'static str {
     match limit {
         Limit::Steps if is_timed => {
             "inconclusive: the limit of operations and timer interrupts is reached; see --max-steps"
@@ -135,15 +138,18 @@ fn limit_reached(limit: Limit, is_timed: bool) -> &'static str {
     }
 }
 
-/// The command that repeats a run.
-fn replay(report: &RunReport, arguments: &RunArguments, loaded: &Loaded) -> String {
-    let mut command = format!("sim run {} --run {}", quoted(&loaded.path), quoted(&report.name));
-    if arguments.seed.is_some() || arguments.schedule.is_some() {
-        match &report.decider {
-            Decider::First => {}
-            Decider::Seed(seed) => command.push_str(&format!(" --seed {seed}")),
-            Decider::Schedule(schedule) => command.push_str(&format!(" --schedule {}", quoted(schedule))),
-        }
+/// The command that repeats a run, under `decider` if the scenario does not decide.
+pub(super) fn replay(
+    run: &str,
+    decider: Option<&Decider>,
+    arguments: &RunArguments,
+    loaded: &Loaded,
+) -> String {
+    let mut command = format!("sim run {} --run {}", quoted(&loaded.path), quoted(run));
+    match decider {
+        None | Some(Decider::First) => {}
+        Some(Decider::Seed(seed)) => command.push_str(&format!(" --seed {seed}")),
+        Some(Decider::Schedule(schedule)) => command.push_str(&format!(" --schedule {}", quoted(schedule))),
     }
     if let Some(nth) = arguments.fail_nth {
         command.push_str(&format!(" --fail-nth {nth}"));

@@ -78,6 +78,19 @@ fn a_sweep_is_cut_off() {
     assert!(stdout.contains("interrupted"), "{stdout}");
 }
 
+#[test]
+fn executions_with_seeds_are_cut_off() {
+    let text = r#"{"version": 1, "title": "t", "note": "n", "machine": {"max_steps": 1000000000},
+        "tasks": [{"name": "a", "steps": [{"loop": {"times": 20000, "steps": [{"cond_resched": {}}]}}]}],
+        "runs": [{"seeds": 10000}]}"#;
+    let path = file("interrupt-seeds.json", text);
+    let (code, stdout, stderr) = interrupted(&["run", "-v", &path, "scenarios/boot.json"]);
+    assert_eq!(code, Some(130), "{stdout}{stderr}");
+    assert!(stdout.contains(" of 10000 executions in "), "{stdout}");
+    assert!(stdout.contains("interrupted: this is what was known by then"), "{stdout}");
+    assert!(stderr.contains("error: interrupted after "), "{stderr}");
+}
+
 /// Whatever it hangs on.
 #[test]
 fn the_second_one_ends_it() {

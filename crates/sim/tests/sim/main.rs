@@ -7,5 +7,6 @@ mod exit_codes;
 mod files;
 mod interrupt;
 mod limits;
+mod seeds;
 mod snapshots;
 mod words;
