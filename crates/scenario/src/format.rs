@@ -178,8 +178,8 @@ object! {
         /// Whether counts of references are watched, as by later kernels' refcount_t; true if absent.
         #[serde(default = "yes")]
         refcount: bool,
-        /// With a clock: seconds that a task sleeps in TASK_UNINTERRUPTIBLE from one look to the next before it counts as
-        /// hung; 120 if absent, 0 for never.
+        /// With a clock: seconds that a task sleeps in TASK_UNINTERRUPTIBLE from one look to the next before it counts
+        /// as hung; 120 if absent, 0 for never.
         #[schemars(extend("default" = 120))]
         hung_task_timeout_secs: Option<Number<0, 3600>>,
         /// With a clock: seconds that a CPU takes no interrupts before it counts as locked up, and half of those that

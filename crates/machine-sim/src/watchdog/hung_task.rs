@@ -33,8 +33,8 @@ impl Sim {
         }
     }
 
-    /// Whether a task sleeps in `TASK_UNINTERRUPTIBLE`. In `mutex_lock_killable()` it does not: `TASK_KILLABLE` is another
-    /// state to khungtaskd.
+    /// Whether a task sleeps in `TASK_UNINTERRUPTIBLE`. In `mutex_lock_killable()` it does not: `TASK_KILLABLE` is
+    /// another state to khungtaskd.
     fn is_uninterruptible(&self, task: usize) -> bool {
         let of = &self.tasks[task];
         let Some(Announced { op, .. }) = self.announced[task].filter(|_| !of.ready) else { return false };

@@ -167,8 +167,8 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     ),
     (
         "hung-task",
-        "A task sleeps for minutes where no signal wakes it (TASK_UNINTERRUPTIBLE): it waits for a mutex, a completion, \
-         a grace period, or in msleep().\n\
+        "A task sleeps for minutes where no signal wakes it (TASK_UNINTERRUPTIBLE): it waits for a mutex, a \
+         completion, a grace period, or in msleep().\n\
          With a clock, khungtaskd looks once in `hung_task_timeout_secs`. It reports who sleeps and has not run since \
          the last look, and so has slept for one to two times as long; at every look again, ten times at most in a \
          run, and nobody after an oops. It passes over who waits in mutex_lock_killable(), as copy_net_ns() does for \
@@ -180,18 +180,18 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "soft-lockup",
         "A CPU does not schedule: a task computes or spins where it cannot be preempted, or a softirq goes on.\n\
-         With a clock, each CPU has a watchdog thread that is woken five times in twice `watchdog_thresh`. A CPU that it \
-         has not got for longer than that is reported once, with whom it has instead, in seconds of 2^30 ns, hence the \
+         With a clock, each CPU has a watchdog thread that is woken five times in twice `watchdog_thresh`. A CPU that \
+         it has not got for longer than that is reported once, with whom it has instead, in seconds of 2^30 ns, hence the \
          usual 22s.\n\
-         Look at the loop that the call trace ends in: it wants a cond_resched(), which helps with CONFIG_PREEMPT_VOLUNTARY \
-         here, or shorter sections under a spinlock. Who spins waits for who holds the lock.\n\
+         Look at the loop that the call trace ends in: it wants a cond_resched(), which helps with \
+         CONFIG_PREEMPT_VOLUNTARY here, or shorter sections under a spinlock. Who spins waits for who holds the lock.\n\
          In a kernel: CONFIG_LOCKUP_DETECTOR.",
     ),
     (
         "hard-lockup",
         "A CPU takes no interrupts: it computes or spins with interrupts off, or an interrupt handler goes on.\n\
-         With a clock, an NMI comes once in `watchdog_thresh`. It reports a CPU, once, on which no timer interrupt of the \
-         soft lockup detector has come since the last one.\n\
+         With a clock, an NMI comes once in `watchdog_thresh`. It reports a CPU, once, on which no timer interrupt of \
+         the soft lockup detector has come since the last one.\n\
          Look at where interrupts are switched off: at a lock taken by spin_lock_irq() or spin_lock_irqsave(), or a \
          handler that does too much.\n\
          In a kernel: CONFIG_HARDLOCKUP_DETECTOR.",
@@ -209,8 +209,8 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "workqueue-lockup",
         "A workqueue's pool has an item that no worker begins with: no CPU is free for one.\n\
-         With a clock, a timer looks once in `workqueue_watchdog_thresh` seconds whether a worker has taken an item since. \
-         Of an ordered workqueue only one item is in the pool, the others are delayed until it has run: a cleanup pass \
+         With a clock, a timer looks once in `workqueue_watchdog_thresh` seconds whether a worker has taken an item \
+         since. Of an ordered workqueue only one item is in the pool, the others are delayed until it has run: a cleanup pass \
          that takes long is no lockup, however many wait behind it.\n\
          Look at who has the CPUs: usually there is a soft lockup as well.\n\
          In a kernel: CONFIG_WQ_WATCHDOG.",

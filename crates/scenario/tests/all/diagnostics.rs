@@ -94,7 +94,8 @@ fn cases() -> Vec<(&'static str, String)> {
         (
             "S050 without a clock",
             with(
-                "  \"machine\": {\"hz\": 100, \"costs\": {\"lock\": 1}, \"max_time\": \"1s\", \"watchdog_thresh\": 7},\n\
+                "  \"machine\": {\"hz\": 100, \"costs\": {\"lock\": 1}, \"max_time\": \"1s\", \
+                 \"watchdog_thresh\": 7},\n\
                    \x20 \"tasks\": [{\"name\": \"t\", \"after\": 1}]",
             ),
         ),
