@@ -181,8 +181,8 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "soft-lockup",
         "A CPU does not schedule: a task computes or spins where it cannot be preempted, or a softirq goes on.\n\
          With a clock, each CPU has a watchdog thread that is woken five times in twice `watchdog_thresh`. A CPU that \
-         it has not got for longer than that is reported once, with whom it has instead, in seconds of 2^30 ns, hence the \
-         usual 22s.\n\
+         it has not got for longer than that is reported once, with whom it has instead, in seconds of 2^30 ns, hence \
+         the usual 22s.\n\
          Look at the loop that the call trace ends in: it wants a cond_resched(), which helps with \
          CONFIG_PREEMPT_VOLUNTARY here, or shorter sections under a spinlock. Who spins waits for who holds the lock.\n\
          In a kernel: CONFIG_LOCKUP_DETECTOR.",
@@ -210,8 +210,8 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "workqueue-lockup",
         "A workqueue's pool has an item that no worker begins with: no CPU is free for one.\n\
          With a clock, a timer looks once in `workqueue_watchdog_thresh` seconds whether a worker has taken an item \
-         since. Of an ordered workqueue only one item is in the pool, the others are delayed until it has run: a cleanup pass \
-         that takes long is no lockup, however many wait behind it.\n\
+         since. Of an ordered workqueue only one item is in the pool, the others are delayed until it has run: a \
+         cleanup pass that takes long is no lockup, however many wait behind it.\n\
          Look at who has the CPUs: usually there is a soft lockup as well.\n\
          In a kernel: CONFIG_WQ_WATCHDOG.",
     ),
