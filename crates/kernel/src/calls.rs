@@ -29,14 +29,24 @@ impl Kernel {
     #[inline]
     pub(crate) fn watch_enter(&self, function: &'static Function) {
         if self.calls_are_watched.get() {
-            self.calls.borrow_mut().of(self.bus.current().task).push(function.name);
+            self.push_call(function);
         }
     }
     #[inline]
     pub(crate) fn watch_leave(&self) {
         if self.calls_are_watched.get() {
-            self.calls.borrow_mut().of(self.bus.current().task).pop();
+            self.pop_call();
         }
+    }
+    #[cold]
+    #[inline(never)]
+    fn push_call(&self, function: &'static Function) {
+        self.calls.borrow_mut().of(self.bus.current().task).push(function.name);
+    }
+    #[cold]
+    #[inline(never)]
+    fn pop_call(&self) {
+        self.calls.borrow_mut().of(self.bus.current().task).pop();
     }
     /// Whether the running task is in this function.
     pub(crate) fn is_in(&self, function: &str) -> bool {
