@@ -28,7 +28,8 @@ Usage: cargo xtask COMMAND
 Commands:
   check [--no-test] [--deep]  everything below, with fmt, clippy, tests, documentation and a wasm build
                               --no-test: without the tests, for use after `cargo test`
-                              --deep: also compare what debug and release builds of `sim` print
+                              --deep: also compare what debug and release builds of `sim` print, and run
+                              every scenario under 1000 seeds
   layers                      the crates depend on each other as docs/ARCHITECTURE.md says
   tidy                        rules of text: headers, lengths, banned words, links, reasons of dependencies
   ported                      the table of C items with their Rust items and the scenarios that reach them

@@ -175,6 +175,8 @@ fn described(machine: &Loom, effect: Effect) -> String {
         Effect::Write(addr, value) => format!("write {} {value}", cell(addr)),
         Effect::Unlock(addr, _) => format!("unlock {}", cell(addr)),
         Effect::Complete(addr) => format!("complete {}", cell(addr)),
+        Effect::Release(addr) => format!("release {}", cell(addr)),
+        Effect::Acquire(addr) => format!("acquire {}", cell(addr)),
         Effect::RcuReadUnlock => "rcu_read_unlock".to_owned(),
         Effect::Enter(function, arg) => format!("enter {}({arg:#x})", function.name),
         Effect::Leave(n) => format!("leave {n}"),

@@ -121,6 +121,10 @@ impl Count {
     pub(crate) fn new() -> Self {
         Count { events: Mutex::default(), changed: Condvar::new(), idle: Condvar::new() }
     }
+    /// Is ordered after all who have done this before.
+    pub(crate) fn order(&self) {
+        drop(locked(&self.events));
+    }
     /// Takes all events, at a moment when no task is in the middle of a step; none at the end of the execution.
     pub(crate) fn wait(&self, machine: &Loom) -> Option<i64> {
         let mut state = locked(&self.events);

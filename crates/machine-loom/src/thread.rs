@@ -148,6 +148,12 @@ impl Thread {
                 count.complete();
                 machine.still_there(&target, addr, Kind::Write);
             }
+            Effect::Release(addr) | Effect::Acquire(addr) => {
+                let target = machine.target(self.id, addr, Kind::Read, loc);
+                let Role::Count(count) = &target.cell().role else { machine.give_up(NOT_SO) };
+                count.order();
+                machine.still_there(&target, addr, Kind::Read);
+            }
             Effect::RcuReadUnlock => {
                 if !machine.rcu.read_unlock(self.id) {
                     let by = machine.access(self.id, loc);

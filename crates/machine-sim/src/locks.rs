@@ -109,6 +109,18 @@ impl Sim {
         self.look_again(sync);
     }
 
+    pub(crate) fn release(&mut self, task: usize, addr: Addr, loc: Loc) {
+        let Some(spot) = self.used(task, addr, Kind::Write, loc) else { return };
+        let Some(sync) = self.sync_at(spot) else { return };
+        self.syncs[sync].released.add(&mut self.clocks, self.tasks[task].clock, task);
+    }
+
+    pub(crate) fn acquire(&mut self, task: usize, addr: Addr, loc: Loc) {
+        let Some(spot) = self.used(task, addr, Kind::Read, loc) else { return };
+        let Some(sync) = self.sync_at(spot) else { return };
+        self.syncs[sync].released.acquire(&mut self.clocks, self.tasks[task].clock);
+    }
+
     pub(crate) fn kill(&mut self, task: TaskId) {
         let task = task.index();
         if task >= self.tasks.len() {

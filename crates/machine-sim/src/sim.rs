@@ -385,6 +385,8 @@ impl Sim {
         match effect {
             Effect::Free(addr) => self.free(task, addr, loc),
             Effect::Complete(addr) => self.complete(task, addr, loc),
+            Effect::Release(addr) => self.release(task, addr, loc),
+            Effect::Acquire(addr) => self.acquire(task, addr, loc),
             Effect::RcuReadUnlock => {
                 if !self.rcu_read_unlock(task) {
                     self.found(task, Bug::BadUnlock { what: "rcu_read_lock".to_owned() }, loc);

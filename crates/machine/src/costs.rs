@@ -69,6 +69,7 @@ impl Costs {
     pub fn of_effect(&self, effect: Effect) -> u64 {
         match effect {
             Effect::Read(_) | Effect::Write(..) => self.access,
+            Effect::Release(_) | Effect::Acquire(_) => self.access,
             Effect::Enter(..) => self.call,
             Effect::Alloc(_) | Effect::AllocFailed(_) => self.alloc,
             Effect::Free(_) => self.free,

@@ -87,6 +87,8 @@ fn parts(what: &What) -> (u64, u64, i64) {
             Effect::Write(cell, value) => (36, addr(cell), value),
             Effect::Unlock(lock, how) => (37, addr(lock), locking(how)),
             Effect::Complete(count) => (38, addr(count), 0),
+            Effect::Release(count) => (51, addr(count), 0),
+            Effect::Acquire(count) => (52, addr(count), 0),
             Effect::RcuReadUnlock => (39, 0, 0),
             Effect::Spawn(task) => (40, u64::from(task.0), 0),
             Effect::Kill(task) => (41, u64::from(task.0), 0),

@@ -226,6 +226,10 @@ pub enum Effect {
     Unlock(Addr, Locking),
     /// The count of something that tasks wait for rises by one.
     Complete(Addr),
+    /// What came before is seen by who acquires this count from now on: `smp_mb()` before a store.
+    Release(Addr),
+    /// What others did before they released this count is seen from now on: `smp_mb()` after a load.
+    Acquire(Addr),
     /// A read-side critical section ends.
     RcuReadUnlock,
     /// A task comes into being.

@@ -53,6 +53,7 @@ pub(crate) fn is_telling(what: &What) -> bool {
             // A warning is told by its finding, and so is a corrupted list.
             Effect::Trace(point, ..) => !point.is_list_corruption(),
             Effect::Read(_) | Effect::Write(..) | Effect::MightSleep(_) => false,
+            Effect::Release(_) | Effect::Acquire(_) => false,
             Effect::Disable(_) | Effect::Enable(_) | Effect::UserMode => false,
             Effect::Leave(_) | Effect::Warn(_) => false,
         },

@@ -324,6 +324,8 @@ impl<'a> Lines<'a> {
                 (Kind::Lock, format!("{}({})", lock_names(how).1, self.words.cell(addr)))
             }
             Effect::Complete(addr) => (Kind::Lock, format!("complete({})", self.words.cell(addr))),
+            Effect::Release(addr) => (Kind::Update, format!("release {}", self.words.cell(addr))),
+            Effect::Acquire(addr) => (Kind::Update, format!("acquire {}", self.words.cell(addr))),
             Effect::RcuReadUnlock => (Kind::Lock, "rcu_read_unlock()".to_owned()),
             Effect::Spawn(task) => (Kind::Switch, format!("new task {}", self.name(task))),
             Effect::Kill(task) => (Kind::Wait, format!("SIGKILL to {}", self.name(task))),

@@ -15,7 +15,10 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::{members::Members, scenario::Run};
+use crate::{
+    members::Members,
+    scenario::{Run, Scenario},
+};
 
 /// In how many executions something is found. Of two and more executions exactly one of the words is true.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -154,6 +157,14 @@ impl Observed {
     }
 }
 
+impl Scenario {
+    /// Whether another run says of the same tasks and changes what many seeds find.
+    pub fn has_run_with_seeds_for(&self, run: &Run) -> bool {
+        let is_same = |other: &&Run| other.tasks == run.tasks && other.changes == run.changes;
+        run.seeds.is_none() && self.runs.iter().filter(is_same).any(|other| other.seeds.is_some())
+    }
+}
+
 impl Run {
     /// Whether this kind of findings may be found.
     pub fn expects(&self, code: &str) -> bool {
@@ -165,12 +176,12 @@ impl Run {
         self.findings.iter().filter(move |finding| finding.observation != never).map(|finding| &*finding.code)
     }
 
-    /// Compares what was found in the executions of a run with seeds with what it expects: what is wrong, in words, and
-    /// the seed of an execution that shows it, if one does.
-    pub fn judge_observed(&self, found: &Observed) -> Vec<(Option<u64>, String)> {
+    /// Compares what was found in the executions of a run with so many seeds with what it expects: what is wrong, in
+    /// words, and the seed of an execution that shows it, if one does.
+    pub fn judge_observed(&self, seeds: u64, found: &Observed) -> Vec<(Option<u64>, String)> {
         let all = found.executions;
         // What is missing may be in those that are missing.
-        let is_whole = Some(all) == self.seeds && found.unfinished == 0;
+        let is_whole = all == seeds && found.unfinished == 0;
         let mut wrong = Vec::new();
         for ExpectedFinding { code, observation } in &self.findings {
             let share = found.share(code);
@@ -210,6 +221,24 @@ impl Run {
             wrong.push((Some(first), format!("finding {code} was not expected: {text}")));
         }
         wrong
+    }
+
+    /// The same of a run that is about a single execution, when it has had others: if it expects findings, one of their
+    /// kinds was in one of these at least, and others may be as well; if it expects none, there was none.
+    pub fn judge_any(&self, found: &Observed) -> Vec<(Option<u64>, String)> {
+        let all = found.executions;
+        if self.findings.is_empty() {
+            let unexpected = |(code, Share { executions, first, .. })| {
+                let text = format!("it was in {executions} of {all} executions, first with seed {first}");
+                (Some(first), format!("finding {code} was not expected: {text}"))
+            };
+            return found.shares().map(unexpected).collect();
+        }
+        if self.expected().any(|code| found.share(code).is_some()) {
+            return Vec::new();
+        }
+        let expected = self.expected().collect::<Vec<_>>().join(", ");
+        vec![(None, format!("none of the findings expected ({expected}) was in {all} executions"))]
     }
 }
 

@@ -114,6 +114,12 @@ pub(crate) struct RunArguments {
     /// Schedules at random from this seed, instead of as the scenario says. Its expectations are not judged then.
     #[arg(long, value_name = "N", conflicts_with = "schedule")]
     pub(crate) seed: Option<u64>,
+    /// Executes each run with the seeds 0 to N - 1, and tells how often what was found. Of the expectations of a run
+    /// without `seeds` only the findings are judged: if it expects some, one of them must be found at least once,
+    /// and if it expects none, none.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(conflicts_with_all = ["seed", "schedule", "fail_nth"])]
+    pub(crate) seeds: Option<u64>,
     /// Schedules by this text, instead of as the scenario says: `put until __put_net, lookup*3, put`. Its expectations
     /// are not judged then.
     #[arg(long, value_name = "TEXT")]

@@ -77,6 +77,7 @@ impl<'a> Session<'a> {
             max_steps: arguments.max_steps,
             max_memory_mib: arguments.max_memory,
             fail_nth: arguments.fail_nth,
+            seeds: arguments.seeds,
             enough: Some(interrupt::is_due),
         };
         let code = Code::Clean;
@@ -86,7 +87,9 @@ impl<'a> Session<'a> {
     fn scenario(&mut self, loaded: &Loaded, out: &mut Out) -> Result<(), Stop> {
         let scenario = loaded.scenario.clone();
         let wanted = |run: &&Run| self.arguments.run.as_ref().is_none_or(|name| *name == run.name);
-        let runs: Vec<&Run> = scenario.runs.iter().filter(wanted).collect();
+        // With seeds for all, a run that has some itself stands for others that differ in who decides.
+        let is_told = |run: &&Run| self.options.seeds.is_none() || !scenario.has_run_with_seeds_for(run);
+        let runs: Vec<&Run> = scenario.runs.iter().filter(wanted).filter(is_told).collect();
         if runs.is_empty() {
             return Ok(());
         }
@@ -142,7 +145,8 @@ impl<'a> Session<'a> {
 
     /// Whether a run has an execution for each of its seeds, and not one that the arguments speak of.
     fn has_seeds(&self, run: &Run) -> bool {
-        run.seeds.is_some() && self.options.decider.is_none() && self.options.fail_nth.is_none()
+        let has = run.seeds.is_some() || self.options.seeds.is_some();
+        has && self.options.decider.is_none() && self.options.fail_nth.is_none()
     }
 
     fn timeline(&self, loaded: &Loaded) -> Timeline {

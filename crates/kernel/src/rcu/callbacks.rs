@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, fmt};
 
-use machine::{Addr, ContextKind, NewTask, Op, function};
+use machine::{Addr, ContextKind, Effect, NewTask, Op, function};
 
 use super::{RCU_INVOKE_CALLBACK, RcuFunc};
 use crate::{Completion, Field, Kernel, Pointer, object};
@@ -16,6 +16,8 @@ object! {
     pub(super) struct RcuData("struct rcu_data", "rcu_data", "static") {
         /// There are callbacks to run, or a grace period has ended.
         pub(super) pending: Completion,
+        /// How many callbacks have not been invoked: kept by the queue, here for its memory ordering.
+        qlen: Completion,
     }
 }
 
@@ -54,11 +56,14 @@ pub(super) struct PerCpu {
 impl Kernel {
     /// Queues a barrier callback behind the callbacks of every CPU that has some; on how many.
     pub(super) async fn post_barriers(&self) -> i64 {
-        let busy: Vec<usize> = {
-            let cpus = self.rcu.cpus.borrow();
-            let has_some = |cpu: &usize| cpus[*cpu].as_ref().is_some_and(|cpu| !cpu.callbacks.is_empty());
-            (0..cpus.len()).filter(has_some).collect()
-        };
+        let mut busy = Vec::new();
+        for (index, cpu) in self.rcu.cpus.borrow().iter().enumerate() {
+            let Some(cpu) = cpu else { continue };
+            self.bus.say(Effect::Acquire(cpu.data.qlen().addr()));
+            if !cpu.callbacks.is_empty() {
+                busy.push(index);
+            }
+        }
         for &cpu in &busy {
             self.queue_callback(u32::try_from(cpu).unwrap_or(0), Addr::NULL, Callback::Barrier).await;
         }
@@ -182,9 +187,11 @@ impl Kernel {
                 func(head).await;
             }
         }
-        // Only now: a barrier waits for callbacks that are running, too.
+        // Only now: a barrier waits for callbacks that are running, too. rcu_do_batch() has a barrier here, so that
+        // whoever finds nothing queued comes after what has run.
         if let Some(cpu) = self.rcu.cpus.borrow_mut()[cpu].as_mut() {
             cpu.callbacks.pop_front();
+            self.bus.say(Effect::Release(cpu.data.qlen().addr()));
         }
     }
 }

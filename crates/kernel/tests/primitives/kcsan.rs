@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Races: two accesses, one a write and one unmarked, that nothing orders.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, pin::Pin, rc::Rc};
 
 use kernel::Pointer;
 use machine::Bug;
@@ -218,4 +218,24 @@ fn nothing_is_found_where_nothing_is_checked() {
         other.data().read(&s.k).await;
     });
     run.assert_clean();
+}
+
+/// `rcu_do_batch()` has a barrier behind each batch, and `rcu_barrier()` one before it looks at what is queued.
+#[test]
+fn a_barrier_that_finds_no_callback_comes_after_those_that_have_run() {
+    assert!(!races(|s| async move {
+        let callback = s.clone();
+        let func = move |_| {
+            let s = callback.clone();
+            let write = async move {
+                s.thing.data().write(&s.k, 1).await;
+                s.thing.flag().write(&s.k, true).await; // orders nothing
+            };
+            Box::pin(write) as Pin<Box<dyn Future<Output = ()>>>
+        };
+        s.spawn("posts", |s| async move { s.k.call_rcu(s.thing.rcu(), Rc::new(func)).await });
+        while !s.thing.flag().read(&s.k).await {}
+        s.k.rcu_barrier().await;
+        s.thing.data().write(&s.k, 2).await;
+    }));
 }

@@ -36,6 +36,8 @@ pub struct SeedsReport {
     pub limit: Option<(u64, Limit)>,
     /// The executions in which anything but findings was not as the run expects.
     pub bad: Option<Bad>,
+    /// Whether the seeds are not those of the run.
+    pub overridden: bool,
     /// What is not as the run expects of all executions together, and the seed of one that shows it.
     pub failures: Vec<(Option<u64>, String)>,
     /// Whether somebody had enough before all seeds had their turn.
@@ -60,12 +62,14 @@ pub struct Bad {
 impl Lab {
     /// Runs one of the scenario's runs once for each of its seeds, and judges each execution, and the findings of all.
     /// A run without seeds has no executions here; see [`Lab::run`]. Of `options`, nobody else decides, and nothing
-    /// else fails.
+    /// else fails. With [`RunOptions::seeds`] every run has seeds, and of one that is about a single execution only the
+    /// findings are judged, by [`Run::judge_any`].
     pub fn run_seeds(&mut self, run: &Run, options: &RunOptions) -> SeedsReport {
         let mut report = SeedsReport {
             name: run.name.clone(),
             changes: run.changes.clone(),
-            seeds: run.seeds.unwrap_or(0),
+            seeds: options.seeds.or(run.seeds).unwrap_or(0),
+            overridden: options.seeds.is_some(),
             ..SeedsReport::default()
         };
         let mut hash = TraceHash::default();
@@ -89,7 +93,10 @@ impl Lab {
             self.add(run, seed, &done, &mut report);
         }
         report.hash = hash.0;
-        report.failures = run.judge_observed(&report.findings);
+        report.failures = match run.seeds {
+            None => run.judge_any(&report.findings),
+            Some(_) => run.judge_observed(report.seeds, &report.findings),
+        };
         report
     }
 
@@ -102,7 +109,7 @@ impl Lab {
         report.findings.add(seed, &done.codes(), is_finished);
         report.outcomes.add(seed, &iter::once(name(done.outcome)).collect(), is_finished);
         report.entered.extend(done.tally.entered());
-        if !is_finished {
+        if !is_finished || run.seeds.is_none() {
             return;
         }
         let failures = self.scenario.judge_execution(run, &done.world, name(done.outcome), &done.tally);

@@ -147,7 +147,12 @@ pub(super) fn replay(
 ) -> String {
     let mut command = format!("sim run {} --run {}", quoted(&loaded.path), quoted(run));
     match decider {
-        None | Some(Decider::First) => {}
+        None => {
+            if let Some(seeds) = arguments.seeds {
+                command.push_str(&format!(" --seeds {seeds}"));
+            }
+        }
+        Some(Decider::First) => {}
         Some(Decider::Seed(seed)) => command.push_str(&format!(" --seed {seed}")),
         Some(Decider::Schedule(schedule)) => command.push_str(&format!(" --schedule {}", quoted(schedule))),
     }

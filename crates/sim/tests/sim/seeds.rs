@@ -152,3 +152,37 @@ fn lists_know_the_words() {
     let columns: Vec<&str> = line.split("  ").map(str::trim).filter(|column| !column.is_empty()).collect();
     assert_eq!(columns[3..5], ["deadlock, lockdep-inconsistent", "clean"], "{line}");
 }
+
+/// A run with a schedule has seeds as well, if somebody asks, and then only its findings are judged.
+#[test]
+fn every_run_can_have_seeds() {
+    const SOFTIRQ: &str = "scenarios/bugs/peernet2id_alloc-in-a-softirq.json";
+    let called = sim(&["run", SOFTIRQ, "--seeds", "20"]);
+    assert_eq!(called.code, Some(0), "{}", called.stdout);
+    assert!(called.stdout.contains("ok     20 executions in "), "{}", called.stdout);
+    assert!(!called.stdout.contains("=== v4.11: v4.11"), "a run with seeds stands for it: {}", called.stdout);
+    let clean = sim(&["run", "scenarios/boot.json", "--seeds", "3"]);
+    assert!(clean.stdout.contains(" --seeds 3\n"), "the command repeats it: {}", clean.stdout);
+    // What a schedule does not find, seeds do, and the other way round.
+    let with = |name: &str, run: &str| {
+        let text = r#"{"version": 1, "title": "t", "note": "n", "machine": {"cpus": 2},
+            "setup": [{"copy_net_ns": {"as": "a"}}, {"peernet2id_alloc": {"net": "init_net", "peer": "a"}}],
+            "tasks": [{"name": "put", "steps": [{"put_net": {"net": "a"}}]}, {"name": "lookup", "steps": [
+                {"get_net_ns_by_id": {"net": "init_net", "id": 0, "as": "b"}}, {"put_net": {"net": "b"}}]}],
+            "runs": [{RUN}]}"#;
+        file(name, text.replace("RUN", run))
+    };
+    let lucky = with("seeds-lucky.json", r#""schedule": "lookup, put""#);
+    let called = sim(&["run", &lucky]);
+    assert_eq!(called.code, Some(0), "{}", called.stdout);
+    let called = sim(&["run", &lucky, "--seeds", "50"]);
+    assert_eq!(called.code, Some(1), "{}", called.stdout);
+    assert!(called.stdout.contains("finding refcount was not expected: it was in "), "{}", called.stdout);
+    let absent = with("seeds-absent.json", r#""patches": ["get_live_net_by_id"], "findings": ["refcount"]"#);
+    let called = sim(&["run", &absent, "--seeds", "50"]);
+    assert_eq!(called.code, Some(1), "{}", called.stdout);
+    let text = "none of the findings expected (refcount) was in 50 executions";
+    assert!(called.stdout.contains(text), "{}", called.stdout);
+    let both = sim(&["run", &lucky, "--seeds", "5", "--seed", "3"]);
+    assert_eq!(both.code, Some(2), "{}", both.stderr);
+}
