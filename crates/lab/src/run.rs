@@ -42,7 +42,7 @@ pub struct RunOptions {
     pub max_memory_mib: Option<u32>,
     /// Which allocation of the run's sweep fails, counted from 1; without a sweep, of all that tasks make.
     pub fail_nth: Option<u64>,
-    /// How many seeds each run has executions with, from 0, whatever it says itself; see [`Lab::run_seeds`].
+    /// How many seeds each run has executions with at least, from 0; see [`Lab::run_seeds`].
     pub seeds: Option<u64>,
     /// Asked now and then whether somebody has had enough: then the execution ends as [`Outcome::Abandoned`].
     pub enough: Option<fn() -> bool>,

@@ -3,7 +3,7 @@
 
 use machine::{Addr, Bug, Kind, Loc, Locking, Section, TaskId};
 
-use crate::{clock::Released, shadow::Mark, sim::Sim};
+use crate::{clock::Released, memory::Spot, shadow::Mark, sim::Sim};
 
 /// `-EINTR`
 const EINTR: i64 = -4;
@@ -20,6 +20,41 @@ pub(crate) struct Sync {
 }
 
 impl Sim {
+    /// The table entry of a lock, count or word, made if there is none. None for what lies behind an object.
+    #[inline]
+    pub(crate) fn sync_of(&mut self, addr: Addr) -> Option<usize> {
+        self.sync_at(self.spot(addr)?)
+    }
+    #[inline]
+    pub(crate) fn sync_at(&mut self, spot: Spot) -> Option<usize> {
+        let cell = spot.cell()?;
+        if self.cells[cell].sync == 0 {
+            self.cells[cell].sync = self.free_syncs.pop().unwrap_or_else(|| {
+                self.syncs.push(Sync::default());
+                (self.syncs.len() - 1) as u32
+            });
+        }
+        Some(self.cells[cell].sync as usize)
+    }
+    /// The object that this entry was about is gone. Whoever still waits there goes on to wait.
+    pub(crate) fn give_back_sync(&mut self, sync: u32) {
+        let entry = &mut self.syncs[sync as usize];
+        if entry.first_waiter.is_none() {
+            std::mem::take(entry).released.give_back(&mut self.clocks);
+            self.free_syncs.push(sync);
+        }
+    }
+    /// The same, if there is one.
+    #[inline]
+    pub(crate) fn sync_of_known(&self, addr: Addr) -> Option<usize> {
+        self.known_sync(self.spot(addr)?)
+    }
+    #[inline]
+    pub(crate) fn known_sync(&self, spot: Spot) -> Option<usize> {
+        let sync = self.cells[spot.cell()?].sync as usize;
+        (sync != 0).then_some(sync)
+    }
+
     pub(crate) fn disable(&mut self, task: usize, section: Section) {
         if section == Section::Irq {
             self.tasks[task].irqs_go_off(self.time.now);

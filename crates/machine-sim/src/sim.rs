@@ -46,7 +46,7 @@ pub struct Sim {
     pub(crate) shadows: Vec<Shadow>,
     pub(crate) free_shadows: Vec<u32>,
     pub(crate) syncs: Vec<Sync>,
-    free_syncs: Vec<u32>,
+    pub(crate) free_syncs: Vec<u32>,
     pub(crate) shared: Shared,
     pub(crate) clocks: Clocks,
     pub(crate) rcu: Rcu,
@@ -523,41 +523,6 @@ impl Sim {
             loc: mark.loc,
             step: u64::from(mark.step),
         }
-    }
-
-    /// The table entry of a lock, count or word, made if there is none. None for what lies behind an object.
-    #[inline]
-    pub(crate) fn sync_of(&mut self, addr: Addr) -> Option<usize> {
-        self.sync_at(self.spot(addr)?)
-    }
-    #[inline]
-    pub(crate) fn sync_at(&mut self, spot: Spot) -> Option<usize> {
-        let cell = spot.cell()?;
-        if self.cells[cell].sync == 0 {
-            self.cells[cell].sync = self.free_syncs.pop().unwrap_or_else(|| {
-                self.syncs.push(Sync::default());
-                (self.syncs.len() - 1) as u32
-            });
-        }
-        Some(self.cells[cell].sync as usize)
-    }
-    /// The object that this entry was about is gone. Whoever still waits there goes on to wait.
-    pub(crate) fn give_back_sync(&mut self, sync: u32) {
-        let entry = &mut self.syncs[sync as usize];
-        if entry.first_waiter.is_none() {
-            std::mem::take(entry).released.give_back(&mut self.clocks);
-            self.free_syncs.push(sync);
-        }
-    }
-    /// The same, if there is one.
-    #[inline]
-    pub(crate) fn sync_of_known(&self, addr: Addr) -> Option<usize> {
-        self.known_sync(self.spot(addr)?)
-    }
-    #[inline]
-    pub(crate) fn known_sync(&self, spot: Spot) -> Option<usize> {
-        let sync = self.cells[spot.cell()?].sync as usize;
-        (sync != 0).then_some(sync)
     }
 
     /// An event, and what was found by it.

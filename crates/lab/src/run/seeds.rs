@@ -68,7 +68,7 @@ impl Lab {
         let mut report = SeedsReport {
             name: run.name.clone(),
             changes: run.changes.clone(),
-            seeds: options.seeds.or(run.seeds).unwrap_or(0),
+            seeds: options.seeds.max(run.seeds).unwrap_or(0),
             overridden: options.seeds.is_some(),
             ..SeedsReport::default()
         };
