@@ -157,9 +157,9 @@ fn lists_know_the_words() {
 #[test]
 fn every_run_can_have_seeds() {
     const SOFTIRQ: &str = "scenarios/bugs/peernet2id_alloc-in-a-softirq.json";
-    let called = sim(&["run", SOFTIRQ, "--seeds", "20"]);
+    let called = sim(&["run", SOFTIRQ, "--seeds", "120"]);
     assert_eq!(called.code, Some(0), "{}", called.stdout);
-    assert!(called.stdout.contains("ok     20 executions in "), "{}", called.stdout);
+    assert!(called.stdout.contains("ok     120 executions in "), "{}", called.stdout);
     assert!(!called.stdout.contains("=== v4.11: v4.11"), "a run with seeds stands for it: {}", called.stdout);
     let clean = sim(&["run", "scenarios/boot.json", "--seeds", "3"]);
     assert!(clean.stdout.contains(" --seeds 3\n"), "the command repeats it: {}", clean.stdout);
