@@ -4,6 +4,7 @@
 //! A checker sees what tasks say and do, and what the machine tells of the one that does it ([`Scene`]). It has its own
 //! tables and no others: what only a machine can know (what memory was used by whom, and when) is found there.
 
+mod kmemleak;
 mod list;
 mod lockdep;
 mod rcu;
@@ -12,6 +13,7 @@ mod workqueue;
 
 use machine::{Access, Addr, Bug, Checker, Event, Loc, Locking, Look, Scene, What};
 
+pub use kmemleak::{References, unreferenced};
 pub use list::DebugList;
 pub use lockdep::Lockdep;
 pub use rcu::RcuUsage;

@@ -159,6 +159,12 @@ impl Contents {
 }
 
 impl Kernel {
+    /// The bitmaps of all idas, and those that are preloaded: for those who judge.
+    pub fn ida_references(&self) -> Vec<Addr> {
+        let idas = self.idas.borrow();
+        let bitmaps = idas.iter().flat_map(|ida| ida.0.values().map(|chunk| chunk.bitmap));
+        bitmaps.chain(self.ida_bitmaps.borrow().iter().copied()).collect()
+    }
     /// `ida_pre_get()`: preloads a bitmap on this CPU; whether there is one. Process context; may sleep.
     pub async fn ida_pre_get(&self) -> bool {
         if !self.ida_preload(self.smp_processor_id()).is_null() {

@@ -30,6 +30,8 @@ pub(crate) type Table = Vec<(i32, Addr)>;
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     tables: Vec<Table>,
+    /// Whose each table is, or was last.
+    owners: Vec<Addr>,
     free: Vec<i64>,
 }
 
@@ -63,7 +65,7 @@ impl Idr {
         }
         let max = if end > 0 { end - 1 } else { i32::MAX };
         if table == 0 {
-            table = k.new_idr_table();
+            table = k.new_idr_table(self.0);
         }
         let id = k.with_idr_table(table, |table| {
             let (at, id) = lowest_free(table, start, max)?;
@@ -151,12 +153,25 @@ impl Kernel {
         })
         .flatten()
     }
-    fn new_idr_table(&self) -> i64 {
-        let Tables { tables, free } = &mut *self.idr_tables.borrow_mut();
-        free.pop().unwrap_or_else(|| {
+    fn new_idr_table(&self, owner: Addr) -> i64 {
+        let Tables { tables, owners, free } = &mut *self.idr_tables.borrow_mut();
+        let number = free.pop().unwrap_or_else(|| {
             tables.push(Table::new());
+            owners.push(owner);
             i64::try_from(tables.len()).unwrap_or(i64::MAX)
-        })
+        });
+        let index = usize::try_from(number - 1).unwrap_or_default();
+        owners[index] = owner;
+        number
+    }
+    /// The pointers in all idrs, each with its idr: for those who judge.
+    pub fn idr_references(&self) -> Vec<(Addr, Addr)> {
+        let Tables { tables, owners, .. } = &*self.idr_tables.borrow();
+        let entries = tables
+            .iter()
+            .zip(owners)
+            .flat_map(|(table, owner)| table.iter().map(move |(_, ptr)| (*owner, *ptr)));
+        entries.collect()
     }
     /// Lets go of a table, and of what it holds.
     fn release_idr_table(&self, number: i64) {
@@ -190,11 +205,11 @@ mod tests {
         let bus = machine::Bus::new();
         bus.reset(machine::Slab::Exact, 1 << 10, machine::Points::default());
         let k = Kernel::new(&bus);
-        let first = k.new_idr_table();
+        let first = k.new_idr_table(Addr::NULL);
         k.with_idr_table(first, |table| table.push((0, Addr::NULL)));
         k.release_idr_table(first);
-        assert_eq!(k.new_idr_table(), first);
+        assert_eq!(k.new_idr_table(Addr::NULL), first);
         assert_eq!(k.with_idr_table(first, |table| table.len()), Some(0));
-        assert_ne!(k.new_idr_table(), first);
+        assert_ne!(k.new_idr_table(Addr::NULL), first);
     }
 }

@@ -182,6 +182,12 @@ impl Kernel {
         cpus.iter().flatten().map(|cpu| cpu.callbacks.len()).sum()
     }
 
+    /// What callbacks that are queued will free or are about: for those who judge.
+    pub fn rcu_references(&self) -> Vec<Addr> {
+        let cpus = self.rcu.cpus.borrow();
+        cpus.iter().flatten().flat_map(|cpu| cpu.callbacks.iter().map(callbacks::Queued::object)).collect()
+    }
+
     /// The heads of callbacks that are queued and have not run, on all CPUs; NULL for those of barriers.
     pub fn rcu_callback_heads(&self) -> Vec<Addr> {
         let cpus = self.rcu.cpus.borrow();

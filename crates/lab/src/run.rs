@@ -6,8 +6,8 @@ mod sweep;
 
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
-use checkers::{Checkers, Enabled};
-use machine::{Choice, ContextKind, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
+use checkers::{Checkers, Enabled, References, unreferenced};
+use machine::{Bug, Choice, ContextKind, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Clock, Config, Diverged, First, Preempt, RcuModel, Recorded, Schedule, ScheduleError, Seeded,
     Sim, Watchdogs, render,
@@ -215,7 +215,27 @@ impl Lab {
         let Watching { driver: Recorded { inner, runs, .. }, tally, findings, .. } = driver;
         let diverged = if outcome == Outcome::Done { inner.unfinished() } else { inner.diverged() };
         let world = slot.into_inner().expect("the machine has started the program");
+        let mut findings = findings;
+        // What a task held that is dead, is lost with its stack: its oops tells enough.
+        let has_oopsed = findings.iter().any(|found| matches!(found.finding.bug, Bug::Oops { .. }));
+        if outcome == Outcome::Done && !has_oopsed && self.scenario.machine.kmemleak {
+            findings.extend(self.leaks(&world));
+        }
         Execution { outcome, world, tally, findings, runs, diverged }
+    }
+    /// What nothing refers to now that nothing runs.
+    fn leaks(&self, world: &World) -> Vec<Found> {
+        let (roots, owned) = world.references();
+        let references = References { roots, owned };
+        let leaked = self.bus().inspect(|memory| unreferenced(memory, &references));
+        let found = |addr| {
+            let by = self.sim.allocated_by(addr)?;
+            let (cell, bytes) =
+                self.bus().inspect(|memory| Some((memory.cell(addr), memory.object(addr)?.bytes)))?;
+            let finding = Finding { bug: Bug::MemoryLeak { cell, bytes }, by, stack: Vec::new() };
+            Some(Found { finding, cpu: 0, time: self.sim.time(), in_hardirq: false, step: None })
+        };
+        leaked.into_iter().filter_map(found).collect()
     }
     /// The pids of all contexts of the last execution.
     fn pids(&self, world: &World) -> Vec<i32> {

@@ -59,6 +59,11 @@ impl Spot {
 }
 
 impl Sim {
+    /// Who allocated an object; none of static data.
+    pub fn allocated_by(&self, addr: Addr) -> Option<machine::Access> {
+        let object = self.objects.get(addr.slot())?;
+        Some(self.access_of(object.allocated))
+    }
     pub(crate) fn alloc(&mut self, task: usize, addr: Addr, loc: Loc) {
         let allocated = self.mark(task, loc);
         let (cells, bytes, is_static) = self.bus.inspect(|memory| {

@@ -136,6 +136,13 @@ pub enum Bug {
         /// The access that could as well have come later.
         used: Access,
     },
+    /// kmemleak: at the end nothing refers to an object that was not freed. `by` allocated it.
+    MemoryLeak {
+        /// Which.
+        cell: Cell,
+        /// How many bytes were asked for.
+        bytes: usize,
+    },
     /// The task followed a pointer that leads nowhere, or met a `BUG()`: it is dead.
     Oops {
         /// Why.
@@ -235,6 +242,7 @@ impl Finding {
             Bug::ListCorruption { .. } => "list-corruption",
             Bug::Refcount { .. } => "refcount",
             Bug::Watchdog(alarm) => alarm.code(),
+            Bug::MemoryLeak { .. } => "memory-leak",
             Bug::Oops { fault, .. } => match fault {
                 Fault::BadPointer(BadPointer::Null, _) => "null-dereference",
                 Fault::BadPointer(BadPointer::ListPoison1 | BadPointer::ListPoison2, _) => "list-poison",
@@ -290,6 +298,9 @@ impl fmt::Display for Finding {
             Bug::Refcount { what, cell } => write!(f, "refcount_t: {what}. in {function}: {cell}"),
             Bug::SuspiciousRcu { what } => write!(f, "WARNING: suspicious RCU usage in {function}: {what}"),
             Bug::Watchdog(alarm) => write!(f, "{alarm}"),
+            Bug::MemoryLeak { cell, bytes } => {
+                write!(f, "unreferenced object {} (size {bytes}), allocated in {function}", cell.object)
+            }
             Bug::Oops { fault, target } => match fault {
                 Fault::BadPointer(BadPointer::Null, _) => {
                     write!(f, "BUG: unable to handle kernel NULL pointer dereference in {function}")

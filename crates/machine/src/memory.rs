@@ -235,6 +235,10 @@ impl Memory {
             self.values[cell] = value;
         }
     }
+    /// The values of an object's cells.
+    pub fn values_of(&self, object: &Object) -> &[i64] {
+        &self.values[object.cells()]
+    }
     /// The value of a cell, by its number among all cells.
     #[inline]
     pub fn value_at(&mut self, cell: usize) -> &mut i64 {

@@ -79,6 +79,18 @@ pub struct FileView {
 }
 
 impl NetNs {
+    /// What tables of this subsystem and of the kernel refer to that are not in simulated memory: from what is always
+    /// there, and from an idr to what it holds.
+    pub fn references(&self) -> (Vec<Addr>, Vec<(Addr, Addr)>) {
+        let mut roots = self.k.ida_references();
+        roots.extend(self.k.rcu_references());
+        roots.extend(self.ucounts.borrow().iter().map(|ucounts| ucounts.addr()));
+        roots.extend(self.pids.borrow().values().map(|pid| pid.addr()));
+        roots.extend(self.currents.borrow().values().map(|task| task.addr()));
+        roots.extend(self.files.borrow().values().map(|file| file.addr()));
+        roots.extend(self.netlink.listeners.borrow().iter().map(|socket| socket.net.addr()));
+        (roots, self.k.idr_references())
+    }
     fn peek<V: Value>(&self, field: impl Field) -> V {
         V::from_value(self.k.bus.peek(field.addr()))
     }

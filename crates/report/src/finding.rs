@@ -6,6 +6,7 @@ mod explain;
 mod kasan;
 mod kcsan;
 mod key;
+mod kmemleak;
 mod lockdep;
 mod oops;
 mod tasks;
@@ -54,6 +55,7 @@ pub fn text(scene: &Scene<'_>, finding: &Finding) -> String {
         Bug::ListCorruption { .. } | Bug::Refcount { .. } => report.warning(),
         Bug::SuspiciousRcu { what } => report.suspicious_rcu(what),
         Bug::Watchdog(alarm) => report.alarm(alarm),
+        Bug::MemoryLeak { .. } => report.unreferenced(),
         Bug::Oops { fault, target } => report.oops(*fault, target),
     }
     report.text

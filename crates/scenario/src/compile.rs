@@ -120,6 +120,7 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
         lockdep: true,
         prove_rcu: true,
         debug_list: true,
+        kmemleak: true,
         refcount: true,
         hung_task_timeout_secs: 120,
         watchdog_thresh: 10,
@@ -151,6 +152,7 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
     config.lockdep = text.lockdep;
     config.prove_rcu = text.prove_rcu;
     config.debug_list = text.debug_list;
+    config.kmemleak = text.kmemleak;
     config.refcount = text.refcount;
     config.hung_task_timeout_secs =
         text.hung_task_timeout_secs.map_or(config.hung_task_timeout_secs, |n| n.u64());

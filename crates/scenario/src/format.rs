@@ -175,6 +175,9 @@ object! {
         /// Whether corrupted lists are found where they are changed; true if absent. CONFIG_DEBUG_LIST
         #[serde(default = "yes")]
         debug_list: bool,
+        /// Whether memory is found that nothing refers to at the end; true if absent. CONFIG_DEBUG_KMEMLEAK
+        #[serde(default = "yes")]
+        kmemleak: bool,
         /// Whether counts of references are watched, as by later kernels' refcount_t; true if absent.
         #[serde(default = "yes")]
         refcount: bool,

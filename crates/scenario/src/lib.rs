@@ -28,6 +28,7 @@ mod observation;
 mod place;
 mod program;
 mod read;
+mod references;
 mod repair;
 mod requests;
 mod scenario;

@@ -58,6 +58,8 @@ pub struct MachineConfig {
     pub prove_rcu: bool,
     /// DEBUG_LIST
     pub debug_list: bool,
+    /// CONFIG_DEBUG_KMEMLEAK
+    pub kmemleak: bool,
     /// Counts of references
     pub refcount: bool,
     /// With a clock, as all of these: seconds until a task counts as hung; 0 for never.

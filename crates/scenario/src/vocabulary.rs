@@ -52,6 +52,7 @@ pub(crate) const FINDINGS: Words = &[
     ("lock-held", "A lock is held at the end of a task or a work item, or in user mode."),
     ("suspicious-rcu", "RCU is not used as it must be."),
     ("list-corruption", "DEBUG_LIST: an entry is added or deleted whose neighbours do not fit."),
+    ("memory-leak", "kmemleak: nothing refers to an object that nobody has freed."),
     ("hung-task", "A task sleeps for minutes where no signal wakes it."),
     ("soft-lockup", "A CPU does not schedule."),
     ("hard-lockup", "A CPU takes no interrupts."),

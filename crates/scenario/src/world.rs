@@ -190,6 +190,10 @@ impl World {
     pub(crate) fn k(&self) -> &Kernel {
         &self.ns.k
     }
+    /// What all names are bound to.
+    pub(crate) fn values(&self) -> Vec<Value> {
+        self.bindings.borrow().clone()
+    }
     /// What every name is bound to, in words.
     pub fn bindings(&self) -> Vec<(String, String)> {
         let values = self.bindings.borrow();

@@ -47,6 +47,16 @@ pub(super) struct Queued {
     pub(super) gp: u64,
 }
 
+impl Queued {
+    /// What it will free, or what its head lies in.
+    pub(super) fn object(&self) -> Addr {
+        match self.callback {
+            Callback::Kfree(object) => object,
+            Callback::Func(_) | Callback::Barrier => self.head,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct PerCpu {
     pub(super) data: RcuData,

@@ -54,3 +54,20 @@ fn a_cpu_without_a_reader_holds_up_a_grace_period_in_the_per_cpu_model_only() {
         assert!(failures.iter().any(|text| text.contains("enter peernet2id")), "{failures:?}");
     }
 }
+
+#[test]
+fn kmemleak_can_be_switched_off() {
+    let leaks = |machine: &str| {
+        let report = crate::setup::run(&format!(
+            r#""machine": {{{machine}}}, "setup": [{{"copy_net_ns": {{"as": "a"}}}}, {{"passive_get": {{"net": "a"}}}}],
+            "tasks": [{{"name": "t", "steps": [{{"put_net": {{"net": "a"}}}}]}}]"#
+        ));
+        report.findings.iter().map(|found| found.finding.to_string()).collect::<Vec<_>>()
+    };
+    let found = [
+        "unreferenced object net_generic 2 (size 104), allocated in net_alloc_generic",
+        "unreferenced object net 1 (size 152), allocated in net_alloc",
+    ];
+    assert_eq!(leaks(r#""kmemleak": true"#), found);
+    assert_eq!(leaks(r#""kmemleak": false"#), Vec::<String>::new());
+}

@@ -166,6 +166,16 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          In a kernel: CONFIG_DEBUG_LIST.",
     ),
     (
+        "memory-leak",
+        "kmemleak: nothing refers to an object any more, and nobody has freed it.\n\
+         When nothing runs any more, every cell of static data and stacks is taken for a pointer, and so is every cell \
+         of the objects that are reached. What is not reached is reported with who allocated it. The scenario's names \
+         of objects count as pointers, those of namespaces do not.\n\
+         Look for a path that drops the last pointer: an error path, a list whose entry was removed and not freed, a \
+         reference count that never came to 0 or was raised again.\n\
+         In a kernel: CONFIG_DEBUG_KMEMLEAK.",
+    ),
+    (
         "hung-task",
         "A task sleeps for minutes where no signal wakes it (TASK_UNINTERRUPTIBLE): it waits for a mutex, a \
          completion, a grace period, or in msleep().\n\

@@ -3,7 +3,7 @@
 
 use machine::{Access, Bug, Finding, Op};
 
-use crate::{Scene, words::stamp};
+use crate::{Scene, address, words::stamp};
 
 /// What a machine calls the function of whoever is in none.
 const NO_FUNCTION: &str = "start";
@@ -24,6 +24,10 @@ pub fn title(scene: &Scene<'_>, finding: &Finding) -> String {
     }
     if let Bug::Watchdog(alarm) = &finding.bug {
         return alarm.title(&format!("{}:{}", scene.bus.name(by.task), scene.pid(by.id)));
+    }
+    if let Bug::MemoryLeak { cell, bytes } = &finding.bug {
+        let addr = address::of_object(scene.bus, cell);
+        return format!("unreferenced object 0x{addr:016x} (size {bytes}): {}", cell.object);
     }
     let title = finding.to_string();
     match &finding.bug {
