@@ -23,6 +23,7 @@ pub use self::{
 /// What a machine's tasks speak to, for those who render.
 pub use machine::Bus;
 pub use machine_sim::{Limit, Outcome, Standing, Why};
+use netns::Broken;
 /// What a run changes of v4.11.
 pub use netns::Change;
 /// Who decides in a run.
@@ -216,26 +217,40 @@ impl Lab {
         let diverged = if outcome == Outcome::Done { inner.unfinished() } else { inner.diverged() };
         let world = slot.into_inner().expect("the machine has started the program");
         let mut findings = findings;
-        // What a task held that is dead, is lost with its stack: its oops tells enough.
+        // What a task that is dead held, and was about to do, is lost with its stack: its oops tells enough.
         let has_oopsed = findings.iter().any(|found| matches!(found.finding.bug, Bug::Oops { .. }));
-        if outcome == Outcome::Done && !has_oopsed && self.scenario.machine.kmemleak {
-            findings.extend(self.leaks(&world));
+        if outcome == Outcome::Done && !has_oopsed {
+            findings.extend(self.found_at_the_end(&world));
         }
         Execution { outcome, world, tally, findings, runs, diverged }
     }
-    /// What nothing refers to now that nothing runs.
-    fn leaks(&self, world: &World) -> Vec<Found> {
-        let (roots, owned) = world.references();
-        let references = References { roots, owned };
-        let leaked = self.bus().inspect(|memory| unreferenced(memory, &references));
-        let found = |addr| {
-            let by = self.sim.allocated_by(addr)?;
-            let (cell, bytes) =
-                self.bus().inspect(|memory| Some((memory.cell(addr), memory.object(addr)?.bytes)))?;
-            let finding = Finding { bug: Bug::MemoryLeak { cell, bytes }, by, stack: Vec::new() };
-            Some(Found { finding, cpu: 0, time: self.sim.time(), in_hardirq: false, step: None })
+    /// What can be seen now that nothing runs.
+    fn found_at_the_end(&self, world: &World) -> Vec<Found> {
+        let mut bugs = Vec::new();
+        if self.scenario.machine.kmemleak {
+            let (roots, owned) = world.references();
+            let references = References { roots, owned };
+            self.bus().inspect(|memory| {
+                for addr in unreferenced(memory, &references) {
+                    let bytes = memory.object(addr).map_or(0, |object| object.bytes);
+                    bugs.push((addr, Bug::MemoryLeak { cell: memory.cell(addr), bytes }));
+                }
+            });
+        }
+        if self.scenario.machine.invariants && world.is_quiet() {
+            let broken = world.ns().broken_invariants().into_iter();
+            bugs.extend(
+                broken.map(|Broken { rule, text, about }| (about, Bug::Invariant { rule, what: text })),
+            );
+        }
+        let found = |(about, bug)| Found {
+            finding: Finding { bug, by: self.sim.allocated_by(about), stack: Vec::new() },
+            cpu: 0,
+            time: self.sim.time(),
+            in_hardirq: false,
+            step: None,
         };
-        leaked.into_iter().filter_map(found).collect()
+        bugs.into_iter().map(found).collect()
     }
     /// The pids of all contexts of the last execution.
     fn pids(&self, world: &World) -> Vec<i32> {

@@ -59,10 +59,11 @@ impl Spot {
 }
 
 impl Sim {
-    /// Who allocated an object; none of static data.
-    pub fn allocated_by(&self, addr: Addr) -> Option<machine::Access> {
-        let object = self.objects.get(addr.slot())?;
-        Some(self.access_of(object.allocated))
+    /// Who allocated an object, or had its place last; of static data and of nothing the first task, at the beginning.
+    #[track_caller]
+    pub fn allocated_by(&self, addr: Addr) -> machine::Access {
+        let nobody = || self.mark(0, std::panic::Location::caller());
+        self.access_of(self.objects.get(addr.slot()).map_or_else(nobody, |object| object.allocated))
     }
     pub(crate) fn alloc(&mut self, task: usize, addr: Addr, loc: Loc) {
         let allocated = self.mark(task, loc);

@@ -143,6 +143,14 @@ pub enum Bug {
         /// How many bytes were asked for.
         bytes: usize,
     },
+    /// At the end something does not hold that is true of the subsystem whenever nothing runs. `by` allocated the
+    /// object that it is about.
+    Invariant {
+        /// Which rule, in a word or two.
+        rule: &'static str,
+        /// What is wrong.
+        what: String,
+    },
     /// The task followed a pointer that leads nowhere, or met a `BUG()`: it is dead.
     Oops {
         /// Why.
@@ -243,6 +251,7 @@ impl Finding {
             Bug::Refcount { .. } => "refcount",
             Bug::Watchdog(alarm) => alarm.code(),
             Bug::MemoryLeak { .. } => "memory-leak",
+            Bug::Invariant { .. } => "invariant",
             Bug::Oops { fault, .. } => match fault {
                 Fault::BadPointer(BadPointer::Null, _) => "null-dereference",
                 Fault::BadPointer(BadPointer::ListPoison1 | BadPointer::ListPoison2, _) => "list-poison",
@@ -298,6 +307,7 @@ impl fmt::Display for Finding {
             Bug::Refcount { what, cell } => write!(f, "refcount_t: {what}. in {function}: {cell}"),
             Bug::SuspiciousRcu { what } => write!(f, "WARNING: suspicious RCU usage in {function}: {what}"),
             Bug::Watchdog(alarm) => write!(f, "{alarm}"),
+            Bug::Invariant { rule, what } => write!(f, "invariant broken ({rule}): {what}"),
             Bug::MemoryLeak { cell, bytes } => {
                 write!(f, "unreferenced object {} (size {bytes}), allocated in {function}", cell.object)
             }

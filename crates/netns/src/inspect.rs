@@ -91,7 +91,7 @@ impl NetNs {
         roots.extend(self.netlink.listeners.borrow().iter().map(|socket| socket.net.addr()));
         (roots, self.k.idr_references())
     }
-    fn peek<V: Value>(&self, field: impl Field) -> V {
+    pub(crate) fn peek<V: Value>(&self, field: impl Field) -> V {
         V::from_value(self.k.bus.peek(field.addr()))
     }
 
@@ -127,6 +127,10 @@ impl NetNs {
     /// `pernet_list`
     pub fn pernet_operations(&self) -> Listed<PernetOpsPtr> {
         self.walk(self.s.pernet_list(), PernetOpsPtr::list)
+    }
+    /// `ops->size`
+    pub fn size_of(&self, ops: PernetOpsPtr) -> usize {
+        self.peek(ops.size())
     }
     /// `first_device`: an operation, or none if it is the head of the list.
     pub fn first_device(&self) -> Option<PernetOpsPtr> {

@@ -56,6 +56,7 @@ pub fn text(scene: &Scene<'_>, finding: &Finding) -> String {
         Bug::SuspiciousRcu { what } => report.suspicious_rcu(what),
         Bug::Watchdog(alarm) => report.alarm(alarm),
         Bug::MemoryLeak { .. } => report.unreferenced(),
+        Bug::Invariant { .. } => report.invariant(),
         Bug::Oops { fault, target } => report.oops(*fault, target),
     }
     report.text

@@ -288,7 +288,7 @@ pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
             Alarm::SoftLockup { .. } | Alarm::HardLockup { .. } | Alarm::WorkqueueLockup { .. } => {}
         },
         Bug::MemoryLeak { cell, .. } => found.object = Some(object(cell)),
-        Bug::SuspiciousRcu { .. } | Bug::ListCorruption { .. } => {}
+        Bug::SuspiciousRcu { .. } | Bug::ListCorruption { .. } | Bug::Invariant { .. } => {}
         Bug::Oops { .. } | Bug::BadUnlock { .. } | Bug::SleepInAtomic { .. } | Bug::Warning { .. } => {}
     }
     line("finding", found)

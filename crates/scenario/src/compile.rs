@@ -121,6 +121,7 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
         prove_rcu: true,
         debug_list: true,
         kmemleak: true,
+        invariants: true,
         refcount: true,
         hung_task_timeout_secs: 120,
         watchdog_thresh: 10,
@@ -153,6 +154,7 @@ fn machine_config(cx: &mut Checker<'_>, text: Option<MachineText>) -> MachineCon
     config.prove_rcu = text.prove_rcu;
     config.debug_list = text.debug_list;
     config.kmemleak = text.kmemleak;
+    config.invariants = text.invariants;
     config.refcount = text.refcount;
     config.hung_task_timeout_secs =
         text.hung_task_timeout_secs.map_or(config.hung_task_timeout_secs, |n| n.u64());

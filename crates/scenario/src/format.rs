@@ -178,6 +178,9 @@ object! {
         /// Whether memory is found that nothing refers to at the end; true if absent. CONFIG_DEBUG_KMEMLEAK
         #[serde(default = "yes")]
         kmemleak: bool,
+        /// Whether it is looked at the end whether what is true of the subsystem holds; true if absent.
+        #[serde(default = "yes")]
+        invariants: bool,
         /// Whether counts of references are watched, as by later kernels' refcount_t; true if absent.
         #[serde(default = "yes")]
         refcount: bool,

@@ -60,6 +60,8 @@ pub struct MachineConfig {
     pub debug_list: bool,
     /// CONFIG_DEBUG_KMEMLEAK
     pub kmemleak: bool,
+    /// What is true of the subsystem whenever nothing runs
+    pub invariants: bool,
     /// Counts of references
     pub refcount: bool,
     /// With a clock, as all of these: seconds until a task counts as hung; 0 for never.

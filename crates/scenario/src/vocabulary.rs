@@ -53,6 +53,7 @@ pub(crate) const FINDINGS: Words = &[
     ("suspicious-rcu", "RCU is not used as it must be."),
     ("list-corruption", "DEBUG_LIST: an entry is added or deleted whose neighbours do not fit."),
     ("memory-leak", "kmemleak: nothing refers to an object that nobody has freed."),
+    ("invariant", "At the end something does not hold that is true of namespaces whenever nothing runs."),
     ("hung-task", "A task sleeps for minutes where no signal wakes it."),
     ("soft-lockup", "A CPU does not schedule."),
     ("hard-lockup", "A CPU takes no interrupts."),

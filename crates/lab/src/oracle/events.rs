@@ -234,7 +234,7 @@ impl Events {
             // Nothing of the kind was compiled in.
             Bug::Lockdep(_) | Bug::LocksHeld { .. } | Bug::SuspiciousRcu { .. } => return,
             Bug::ListCorruption { .. } | Bug::Refcount { .. } | Bug::Watchdog(_) => return,
-            Bug::MemoryLeak { .. } => return,
+            Bug::MemoryLeak { .. } | Bug::Invariant { .. } => return,
         };
         // What the event was about did not happen.
         if let Some(events) = &mut self.current {

@@ -71,3 +71,18 @@ fn kmemleak_can_be_switched_off() {
     assert_eq!(leaks(r#""kmemleak": true"#), found);
     assert_eq!(leaks(r#""kmemleak": false"#), Vec::<String>::new());
 }
+
+#[test]
+fn invariants_can_be_switched_off() {
+    let broken = |machine: &str| {
+        let report = crate::setup::run(&format!(
+            r#""machine": {{{machine}}}, "mutations": ["no_peer_count"], "setup": [{{"copy_net_ns": {{"as": "a"}}}}],
+            "tasks": [{{"name": "t", "steps": [{{"passive_get": {{"net": "a"}}}}, {{"put_net": {{"net": "a"}}}},
+                {{"flush_netns_wq": {{}}}}, {{"peernet2id_alloc": {{"net": "init_net", "peer": "a"}}}}]}}]"#
+        ));
+        report.findings.iter().map(|found| found.finding.to_string()).collect::<Vec<_>>()
+    };
+    let found = ["invariant broken (nsid): id 0 in init_net is that of net 1, which is cleaned up"];
+    assert_eq!(broken(r#""invariants": true"#), found);
+    assert_eq!(broken(r#""invariants": false"#), Vec::<String>::new());
+}

@@ -176,6 +176,16 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          In a kernel: CONFIG_DEBUG_KMEMLEAK.",
     ),
     (
+        "invariant",
+        "At the end something does not hold that is true of network namespaces whenever nothing runs.\n\
+         The rules: lists lead back to their heads; a namespace is on net_namespace_list as long as it is referred to, \
+         and is cleaned up once it is not; an id stands for a namespace on that list; users are charged for what they \
+         have; every namespace has private data of every operation that wants some; whoever is in a namespace is in \
+         none that is freed.\n\
+         Look for where the object last changed hands: the report names it, `-v` shows every access to it.\n\
+         In a kernel: nothing looks at this. Such a state shows later, or never, as a leak.",
+    ),
+    (
         "hung-task",
         "A task sleeps for minutes where no signal wakes it (TASK_UNINTERRUPTIBLE): it waits for a mutex, a \
          completion, a grace period, or in msleep().\n\

@@ -34,6 +34,7 @@ pub fn key(scene: &Scene<'_>, finding: &Finding) -> String {
             Alarm::RcuStall(_) | Alarm::WorkqueueLockup { .. } => (by, String::new()),
         },
         Bug::MemoryLeak { cell, .. } => (by, cell.class.to_owned()),
+        Bug::Invariant { rule, .. } => (by, (*rule).to_owned()),
         Bug::BadUnlock { .. } | Bug::ListCorruption { .. } => (by, String::new()),
     };
     let class = if class.is_empty() { class } else { format!(": {class}") };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! kmemleak; mm/kmemleak.c
+//! What is found when nothing runs any more: kmemleak, in the shape of mm/kmemleak.c, and what does not hold.
 
 use super::{Report, function};
 
@@ -12,5 +12,15 @@ impl Report<'_> {
         self.line("  backtrace:");
         let place = self.at(&function(self.scene, &by), by.loc);
         self.line(&format!("   {place}"));
+    }
+    pub(super) fn invariant(&mut self) {
+        let by = self.finding.by;
+        self.title();
+        if by.step == 0 {
+            return; // it is about static data
+        }
+        let place = self.at(&function(self.scene, &by), by.loc);
+        let line = format!("  allocated by {}, step {}:\n   {place}", self.task(&by), by.step);
+        self.line(&line);
     }
 }
