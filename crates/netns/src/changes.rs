@@ -31,7 +31,7 @@ macro_rules! changes {
 }
 
 changes! {
-    /// An upstream fix that can be applied to v4.11.
+    /// A fix that can be applied to v4.11: upstream's, or one that docs/findings.md proposes.
     Patch {
         /// 21b594435005 ("net: Fix double free and memory corruption in get_net_ns_by_id()"), 2017, CVE-2017-15129:
         /// takes a reference only to a namespace that is alive.
@@ -104,9 +104,36 @@ changes! {
         /// "netns: finish a dump of ids when all are reported", 2026, not upstream: with the change before, a page of
         /// ids returns its length until all are reported.
         DumpidReturnsLength = "dumpid_returns_length",
+        /// "netns: resume a dump of ids by id", 2026, not upstream: ids that come and go during a dump shift no
+        /// others.
+        DumpidResumesById = "dumpid_resumes_by_id",
+        /// "netns: refuse init methods that return a positive number", 2026, not upstream: it counts as -EINVAL, so
+        /// that all callers agree that it has failed.
+        InitReturnsNoPositive = "init_returns_no_positive",
+        /// "netns: clear the slot of private data that is freed", 2026, not upstream: who gets the id of operations that
+        /// have gone finds NULL.
+        ClearFreedSlots = "clear_freed_slots",
+        /// "netns: keep first_device off removed operations", 2026, not upstream: also when a device is removed as a
+        /// subsystem.
+        FirstDeviceMovesOn = "first_device_moves_on",
+        /// "netns: grow arrays for every id", 2026, not upstream: also for operations without private data.
+        GrowForEveryId = "grow_for_every_id",
+        /// "netns: forget the ids of a namespace that fails", 2026, not upstream: a creation that fails removes its ids
+        /// from other namespaces, as a cleanup pass does.
+        ForgetIdsOfFailedSetup = "forget_ids_of_failed_setup",
+        /// "netns: keep the owner as long as struct net", 2026, not upstream: its reference is dropped when the memory
+        /// of the namespace is freed.
+        KeepOwner = "keep_owner",
         /// ae8f160e7eb2 ("netlink: Fix wraparounds of sk->sk_rmem_alloc."), 2025, with a3c4a125ec72: a message that
         /// would overfill a receive buffer is refused, no longer the one behind it.
         CountBeforeRcvbufCheck = "count_before_rcvbuf_check",
+    }
+}
+
+impl Patch {
+    /// Whether it is a fix of Linux, and not one that is proposed here.
+    pub fn is_upstream(self) -> bool {
+        !self.words().contains("not upstream")
     }
 }
 

@@ -35,8 +35,8 @@ impl Profile {
         match self {
             Profile::V4_11 => Changes::none(),
             Profile::V6_18 => {
-                let later = [Patch::ClearNsidIsSet, Patch::DumpidReturnsLength]; // 2026, and not yet
-                Changes::from_iter(Patch::ALL.iter().copied().filter(|patch| !later.contains(patch)))
+                let is_there = |patch: &Patch| *patch != Patch::ClearNsidIsSet && patch.is_upstream(); // 2026
+                Changes::from_iter(Patch::ALL.iter().copied().filter(is_there))
             }
         }
     }

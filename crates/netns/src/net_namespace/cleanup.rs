@@ -93,8 +93,10 @@ impl NetNs {
             net.exit_list().del_init(k).await;
             let ucounts = net.ucounts().read(k).await;
             self.dec_net_namespaces(ucounts).await;
-            let user_ns = net.user_ns().read(k).await;
-            self.put_user_ns(user_ns).await;
+            if !self.changes.has(Patch::KeepOwner) {
+                let user_ns = net.user_ns().read(k).await;
+                self.put_user_ns(user_ns).await;
+            }
             if self.changes.has(Revert::PassiveCount) {
                 self.net_free(net).await;
             } else {

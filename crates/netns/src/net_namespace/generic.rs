@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Private data of pernet operations, and their methods; lines 44 to 155.
 
-use kernel::{Addr, ENOMEM, Errno, Field, Gfp, ListHead, Pointer, Racy, function};
+use kernel::{Addr, EINVAL, ENOMEM, Errno, Field, Gfp, ListHead, Pointer, Racy, function};
 
 use crate::{
     Mutation, NetNs, Patch, Revert,
@@ -119,9 +119,17 @@ impl NetNs {
                 err = errno.negated();
                 is_assigned = false;
             }
+        } else if !id.is_null() && self.changes.has(Patch::GrowForEveryId) {
+            let id = id.value().read(k).await;
+            if let Err(errno) = self.net_assign_generic(net, id, data).await {
+                err = errno.negated();
+            }
         }
         if err == 0 {
             err = self.call_init(ops, net).await;
+            if err > 0 && self.changes.has(Patch::InitReturnsNoPositive) {
+                err = EINVAL.negated();
+            }
             if err == 0 {
                 return 0;
             }
@@ -157,6 +165,10 @@ impl NetNs {
         if !id.is_null() && ops.size().read(k).await != 0 {
             let id = id.value().read(k).await;
             let data = self.net_generic(net, id).await;
+            if self.changes.has(Patch::ClearFreedSlots) {
+                let ng = net.r#gen().dereference_protected(k).await;
+                ng.ptr(id).write(k, Addr::NULL).await;
+            }
             k.kfree(data.addr());
         }
     }

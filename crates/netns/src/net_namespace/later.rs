@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What kernels later than v4.11 do: requests about the ids of another namespace, [`Patch::TargetNsid`], and lookups of
-//! ids without a lock, [`Patch::RcuNsidLookups`].
+//! ids without a lock, [`Patch::RcuNsidLookups`]. And what one may do: [`Patch::ForgetIdsOfFailedSetup`].
 
-use kernel::{EACCES, EINVAL, Errno, Idr, Pointer};
+use kernel::{EACCES, EINVAL, Errno, Gfp, Idr, Pointer};
 
 use super::{
-    nsid::NETNSA_NSID_NOT_ASSIGNED,
+    nsid::{NETNSA_NSID_NOT_ASSIGNED, RTM_DELNSID},
     rtnl::{RTGENMSG, RTNL_NET_POLICY, Request},
 };
 use crate::{
@@ -42,6 +42,31 @@ impl NetNs {
             true => self.k.rcu_read_unlock(),
             false => net.nsid_lock().unlock_bh(&self.k).await,
         }
+    }
+    /// With [`Patch::ForgetIdsOfFailedSetup`]: nobody has an id for `net` any more, and it has none for others. Process
+    /// context; takes `rtnl_mutex`.
+    pub(super) async fn forget_ids_of(&self, net: NetPtr) {
+        let k = &self.k;
+        self.rtnl_lock().await;
+        let mut pos = self.for_each_net(None).await;
+        while let Some(peer) = pos {
+            peer.nsid_lock().lock_bh(k).await;
+            let id = self.__peernet2id(peer, net).await;
+            if id >= 0 {
+                peer.netns_ids().remove(k, id).await;
+                self.publish_ids(peer).await;
+            }
+            peer.nsid_lock().unlock_bh(k).await;
+            if id >= 0 {
+                self.rtnl_net_notifyid(peer, RTM_DELNSID, id, None, Gfp::Kernel).await;
+            }
+            pos = self.for_each_net(pos).await;
+        }
+        net.nsid_lock().lock_bh(k).await;
+        net.netns_ids().destroy(k).await;
+        self.publish_ids(net).await;
+        net.nsid_lock().unlock_bh(k).await;
+        self.rtnl_unlock().await;
     }
     /// `peernet2id()` with [`Patch::RcuNsidLookups`]. Any context.
     pub(super) async fn peernet2id_rcu(&self, net: NetPtr, peer: NetPtr) -> i32 {

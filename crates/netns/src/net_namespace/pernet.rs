@@ -43,7 +43,8 @@ impl NetNs {
         let has_init = self.methods_of(ops).await.has_init();
         let has_data = !ops.id().read(k).await.is_null() && ops.size().read(k).await != 0;
         let mut error = 0;
-        if has_init || has_data {
+        let has_slot = self.changes.has(Patch::GrowForEveryId) && !ops.id().read(k).await.is_null();
+        if has_init || has_data || has_slot {
             let mut pos = self.for_each_net(None).await;
             while let Some(net) = pos {
                 error = self.ops_init(ops, net).await;
@@ -74,6 +75,10 @@ impl NetNs {
         let _f = k.enter(function!("__unregister_pernet_operations"), ops.addr().to_value());
         let Some(net_exit_list) = StackListPtr::head_on_stack(k) else { return self.k.out_of_memory().await };
         net_exit_list.init(k).await;
+        if self.changes.has(Patch::FirstDeviceMovesOn) && self.s.first_device().read(k).await == ops.list() {
+            let next = ops.list().next(k).await;
+            self.s.first_device().write(k, next).await;
+        }
         if self.config.net_ns {
             ops.list().del(k).await;
             let mut pos = self.for_each_net(None).await;

@@ -283,7 +283,9 @@ impl NetNs {
         let ref_net = target.map(|_| cb.request.net);
         let mut net_cb = RtnlNetDumpCb { net, ref_net, skb, cb, idx: 0, s_idx: cb.s_idx };
         self.ids_lock(net).await;
-        let mut from = 0;
+        let by_id = self.changes.has(Patch::DumpidResumesById);
+        let first = if by_id { std::mem::take(&mut net_cb.s_idx) } else { 0 };
+        let mut from = i32::try_from(first).unwrap_or(i32::MAX);
         let mut is_full = false;
         while let Some((id, peer)) = self.next_id(net, from).await {
             is_full = self.rtnl_net_dumpid_one(id, peer, &mut net_cb).await.is_err();
@@ -294,7 +296,7 @@ impl NetNs {
             from = next;
         }
         self.ids_unlock(net).await;
-        cb.s_idx = net_cb.idx;
+        cb.s_idx = if by_id { i64::from(from) } else { net_cb.idx };
         if let Some(target) = target {
             self.put_net(target).await;
         }

@@ -106,6 +106,12 @@ impl NetNs {
         let _f = k.enter(function!("net_free"), net.addr().to_value());
         let ng = net.r#gen().access(k).await;
         k.kfree(ng.addr());
+        if self.changes.has(Patch::KeepOwner) {
+            let user_ns = net.user_ns().read(k).await;
+            if !user_ns.is_null() {
+                self.put_user_ns(user_ns).await;
+            }
+        }
         if self.changes.has(Patch::DeferNetFree) {
             self.s.defer_free_list().add(k, net.defer_free_list()).await;
         } else {
@@ -196,8 +202,13 @@ impl NetNs {
         }
         self.s.net_mutex().unlock(k).await;
         if rv < 0 {
+            if self.changes.has(Patch::ForgetIdsOfFailedSetup) {
+                self.forget_ids_of(net).await;
+            }
             self.dec_net_namespaces(ucounts).await;
-            self.put_user_ns(user_ns).await;
+            if !self.changes.has(Patch::KeepOwner) {
+                self.put_user_ns(user_ns).await;
+            }
             self.net_drop_ns(net).await;
             return Err(Errno::from_negated(rv));
         }
