@@ -4,7 +4,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use kernel::{ListHead, Pointer};
+use kernel::{Field, ListHead, Pointer};
 
 use crate::{
     NetNs, RTM_NEWNSID,
@@ -18,8 +18,9 @@ pub(crate) struct History(RefCell<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
-    /// Operations with exit methods that are set up in a namespace, by their initialisation.
-    set_up: BTreeMap<NetPtr, Vec<PernetOpsPtr>>,
+    /// Operations with exit methods that are set up in a namespace, and the number of that init.
+    set_up: BTreeMap<(NetPtr, u64), PernetOpsPtr>,
+    inits: u64,
     /// Whether the last message about an id was that it is new.
     ids: BTreeMap<(NetPtr, i32), bool>,
     /// Exits that should not have been, in order.
@@ -41,45 +42,72 @@ impl NetNs {
     /// `ops->init(net)` has returned 0.
     pub(crate) fn was_set_up(&self, ops: PernetOpsPtr, methods: &Methods, net: NetPtr) {
         if is_paired(methods) {
-            self.history.0.borrow_mut().set_up.entry(net).or_default().push(ops);
+            let mut told = self.history.0.borrow_mut();
+            told.inits += 1;
+            let nth = told.inits;
+            told.set_up.insert((net, nth), ops);
         }
     }
 
-    /// The exit methods of an operation are about to be called for these namespaces.
+    /// The exit methods of an operation are about to be called for these namespaces. Allocates nothing where all is as
+    /// it should be.
     pub(crate) fn is_torn_down(&self, ops: PernetOpsPtr, methods: &Methods, net_exit_list: ListHead) {
         if !is_paired(methods) {
             return;
         }
-        let listed = self.pernet_operations().entries;
-        let first_device = self.first_device();
-        let devices = listed.iter().skip_while(|other| Some(**other) != first_device);
-        let is_device = |ops: PernetOpsPtr| devices.clone().any(|other| *other == ops);
-        // A subsystem may be set up after a device, and devices go first all the same. Whoever is unregistered has
-        // left the list, and goes alone.
-        let (in_order, after_subsystems) = (listed.contains(&ops), is_device(ops));
         let mut told = self.history.0.borrow_mut();
-        for net in self.walk(net_exit_list, NetPtr::exit_list).entries {
-            let set_up = told.set_up.entry(net).or_default();
-            // An operation that is registered has one init in a namespace at most.
-            let position = set_up.iter().rposition(|other| *other == ops);
-            let mut later = None;
-            if let Some(position) = position {
-                set_up.remove(position);
-                let mut after = set_up.iter().skip(position).copied();
-                let is_behind = |other| listed.contains(&other) && (!after_subsystems || is_device(other));
-                later = after.find(|other| in_order && is_behind(*other));
+        let told = &mut *told;
+        let mut link: ListHead = self.peek(net_exit_list);
+        // A list may lead round and round: a link that is met again ends the walk. Richard Brent's way to notice.
+        let (mut met, mut steps, mut power) = (net_exit_list, 0_u64, 1_u64);
+        while link != net_exit_list && link != met {
+            let net = NetPtr::at(link.addr().object());
+            if net.exit_list() != link {
+                return; // what the kernel does with this, it finds out itself
             }
-            let name = self.describe(net.addr());
-            if position.is_none() {
-                let text = format!("exit of {} in {name} without an init that succeeded", methods.name);
-                told.add("pernet pairs", net, text);
+            self.is_torn_down_in(told, ops, methods, net);
+            steps += 1;
+            if steps == power {
+                (met, steps, power) = (link, 0, power * 2);
             }
-            if let Some(other) = later {
-                let other = self.pernet_name(other);
-                let text = format!("exit of {} in {name} before that of {other}, set up later", methods.name);
-                told.add("pernet order", net, text);
-            }
+            link = self.peek(link);
         }
+    }
+
+    fn is_torn_down_in(&self, told: &mut Told, ops: PernetOpsPtr, methods: &Methods, net: NetPtr) {
+        let of_net = (net, 0)..=(net, u64::MAX);
+        // An operation that is registered has one init in a namespace at most.
+        let last = told.set_up.range(of_net.clone()).rfind(|(_, other)| **other == ops);
+        let Some((&key, _)) = last else {
+            let name = self.describe(net.addr());
+            let text = format!("exit of {} in {name} without an init that succeeded", methods.name);
+            return told.add("pernet pairs", net, text);
+        };
+        told.set_up.remove(&key);
+        let later = told.set_up.range(key..=(net, u64::MAX)).map(|(_, other)| *other);
+        let Some(other) = self.out_of_order(ops, later) else { return };
+        let (name, other) = (self.describe(net.addr()), self.pernet_name(other));
+        let text = format!("exit of {} in {name} before that of {other}, set up later", methods.name);
+        told.add("pernet order", net, text);
+    }
+
+    /// One of those that were set up later, whose exit should have come first.
+    fn out_of_order(
+        &self,
+        ops: PernetOpsPtr,
+        later: impl Iterator<Item = PernetOpsPtr>,
+    ) -> Option<PernetOpsPtr> {
+        let mut later = later.peekable();
+        later.peek()?;
+        let listed = self.pernet_operations().entries;
+        if !listed.contains(&ops) {
+            return None; // it is unregistered, and goes alone
+        }
+        let first_device = self.first_device();
+        let devices = listed.iter().position(|other| Some(*other) == first_device).unwrap_or(listed.len());
+        let is_device = |ops: PernetOpsPtr| listed[devices..].contains(&ops);
+        // A subsystem may be set up after a device, and devices go first all the same.
+        later.find(|other| listed.contains(other) && (!is_device(ops) || is_device(*other)))
     }
 
     /// `rtnl_net_notifyid()` is called, whether or not anybody listens, and whether or not there is memory.
@@ -95,9 +123,11 @@ impl NetNs {
         let nets = self.listed_nets().entries;
         let operations = self.pernet_operations().entries;
         // Without CONFIG_NET_NS, operations that are registered after boot are on no list.
-        let is_registered = |ops| !self.config.net_ns || operations.contains(ops);
-        for (&net, set_up) in &told.set_up {
-            for &ops in set_up.iter().filter(|ops| !(nets.contains(&net) && is_registered(ops))) {
+        let is_registered = |ops: &PernetOpsPtr| !self.config.net_ns || operations.contains(ops);
+        for (&(net, _), &ops) in &told.set_up {
+            // One that is in use and not listed is told of as that.
+            let is_gone = self.is_freed(net.addr()) || !nets.contains(&net) && self.count_of(net) == 0;
+            if is_gone || nets.contains(&net) && !is_registered(&ops) {
                 let (name, ops) = (self.describe(net.addr()), self.pernet_name(ops));
                 add("pernet pairs", net, format!("init of {ops} in {name} is never followed by its exit"));
             }
