@@ -110,8 +110,8 @@ changes! {
         /// "netns: refuse init methods that return a positive number", 2026, not upstream: it counts as -EINVAL, so
         /// that all callers agree that it has failed.
         InitReturnsNoPositive = "init_returns_no_positive",
-        /// "netns: clear the slot of private data that is freed", 2026, not upstream: who gets the id of operations that
-        /// have gone finds NULL.
+        /// "netns: clear the slot of private data that is freed", 2026, not upstream: who gets the id of operations
+        /// that have gone finds NULL.
         ClearFreedSlots = "clear_freed_slots",
         /// "netns: keep first_device off removed operations", 2026, not upstream: also when a device is removed as a
         /// subsystem.

@@ -38,6 +38,8 @@ impl NetNs {
         self.check_ucounts(&mut found);
         self.check_net_generic(&mut found);
         self.check_references(&mut found);
+        found.0.extend(self.freed_on_lists());
+        found.0.extend(self.broken_history());
         found.0
     }
 

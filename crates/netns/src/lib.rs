@@ -7,6 +7,7 @@
 //! where an access may fault; code without one is atomic.
 
 mod changes;
+mod history;
 mod inspect;
 mod invariants;
 mod net;
@@ -95,6 +96,7 @@ pub struct NetNs {
     pids: RefCell<BTreeMap<i32, nsproxy::PidPtr>>,
     currents: RefCell<BTreeMap<TaskId, TaskPtr>>,
     files: RefCell<BTreeMap<i32, FilePtr>>,
+    history: history::History,
     this: Weak<NetNs>,
 }
 
@@ -148,6 +150,7 @@ impl NetNs {
                 pids: RefCell::new(BTreeMap::from([(1, init_pid)])),
                 currents: RefCell::default(),
                 files: RefCell::default(),
+                history: history::History::default(),
                 this: this.clone(),
             }
         });

@@ -148,11 +148,15 @@ impl NetNs {
     /// `ops->init(net)`, if there is one.
     async fn call_init(&self, ops: PernetOpsPtr, net: NetPtr) -> i32 {
         let methods = self.methods_of(ops).await;
-        if methods.is_net_ns_ops {
-            return self.net_ns_net_init(net).await;
+        let err = match &methods.init {
+            _ if methods.is_net_ns_ops => self.net_ns_net_init(net).await,
+            Some(init) => init(self.this(), net).await,
+            None => return 0,
+        };
+        if err == 0 {
+            self.was_set_up(ops, &methods, net);
         }
-        let Some(init) = methods.init else { return 0 };
-        init(self.this(), net).await
+        err
     }
 
     /// Frees the private data of one operation in a namespace. The slot keeps its pointer.
@@ -180,6 +184,7 @@ impl NetNs {
         let k = &self.k;
         let _f = k.enter(function!("ops_exit_list"), ops.addr().to_value());
         let methods = self.methods_of(ops).await;
+        self.is_torn_down(ops, &methods, net_exit_list);
         if methods.has_exit() {
             let mut pos = net_exit_list.next(k).await;
             while pos != net_exit_list {

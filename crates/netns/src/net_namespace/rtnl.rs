@@ -322,6 +322,7 @@ impl NetNs {
         gfp: Gfp,
     ) {
         let _f = self.k.enter(function!("rtnl_net_notifyid"), net.addr().to_value());
+        self.id_is_told(net, cmd, id);
         let room = nlmsg_total_size(self.rtnl_net_get_size());
         let err = match self.alloc_skb(room, gfp).await {
             None => ENOMEM,

@@ -181,7 +181,8 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          The rules: lists lead back to their heads; a namespace is on net_namespace_list as long as it is referred to, \
          and is cleaned up once it is not; an id stands for a namespace on that list; users are charged for what they \
          have; every namespace has private data of every operation that wants some; whoever is in a namespace is in \
-         none that is freed.\n\
+         none that is freed; inits and exits of pernet operations come in pairs and in opposite order; ids are what \
+         NEWNSID and DELNSID say of them.\n\
          Look for where the object last changed hands: the report names it, `-v` shows every access to it.\n\
          In a kernel: nothing looks at this. Such a state shows later, or never, as a leak.",
     ),
