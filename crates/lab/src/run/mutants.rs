@@ -140,7 +140,7 @@ impl Lab {
         let report = self.run(run, options, &mut First, |_, _| {}).ok()?;
         let killed = |why: String| Some(Killed { run: run.name.clone(), seed: None, why });
         let is_seeded = run.seeds.is_some();
-        let is_new = |code: &&str| !run.expects(code) && !(is_seeded && of_run.codes.contains(code));
+        let is_new = |code: &&str| !(run.expects(code) || is_seeded && of_run.codes.contains(code));
         let codes = report.findings.iter().map(|found| found.finding.code());
         if let Some(code) = codes.into_iter().find(is_new) {
             return killed(format!("finding {code}"));
