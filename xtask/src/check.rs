@@ -68,7 +68,9 @@ fn plan(options: Options, present: Present) -> Vec<Step> {
         let same = Step::own("debug and release print the same", same_in_debug_and_release);
         let seeds =
             Step::cargo(&[], &["run", "--release", "-p", "sim", "--", "run", "--seeds", "1000", "scenarios"]);
-        steps.extend([same, seeds].map(|step| if present.sim { step } else { step.skipped(NO_SIM) }));
+        let mutants = Step::cargo(&[], &["run", "--release", "-p", "sim", "--", "mutants", "scenarios"]);
+        steps
+            .extend([same, seeds, mutants].map(|step| if present.sim { step } else { step.skipped(NO_SIM) }));
     }
     steps
 }
@@ -141,7 +143,7 @@ mod tests {
         assert_eq!(left_out(Options::default(), Present { wasm: false, ..ALL }), [wasm]);
         assert_eq!(left_out(Options::default(), Present { sim: false, ..ALL }), [SCHEMA, wasm]);
         let deep = Options { deep: true, ..Options::default() };
-        assert_eq!(shown(deep, ALL).len(), all.len() + 2);
+        assert_eq!(shown(deep, ALL).len(), all.len() + 3);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod check;
 mod fuzz;
 mod layers;
+mod mutants;
 mod out;
 mod pairing;
 mod ported;
@@ -29,7 +30,9 @@ Commands:
   check [--no-test] [--deep]  everything below, with fmt, clippy, tests, documentation and a wasm build
                               --no-test: without the tests, for use after `cargo test`
                               --deep: also compare what debug and release builds of `sim` print, and run
-                              every scenario under 1000 seeds
+                              every scenario under 1000 seeds, and the mutants
+  mutants [ARGUMENTS]         damages each statement of the port that synchronises, and tells which damages the
+                              scenarios notice (docs/mutants.md); arguments are those of `sim mutants`
   layers                      the crates depend on each other as docs/ARCHITECTURE.md says
   tidy                        rules of text: headers, lengths, banned words, links, reasons of dependencies
   ported                      the table of C items with their Rust items and the scenarios that reach them
@@ -44,6 +47,7 @@ enum Command {
     Help,
     Check(Options),
     Fuzz(Vec<String>),
+    Mutants(Vec<String>),
     Layers,
     Tidy,
     Ported,
@@ -66,6 +70,7 @@ fn parse(args: &[String]) -> Result<Command, String> {
             return Ok(Command::Check(options));
         }
         "fuzz" => return Ok(Command::Fuzz(rest.to_vec())),
+        "mutants" => return Ok(Command::Mutants(rest.to_vec())),
         "layers" => Command::Layers,
         "tidy" => Command::Tidy,
         "ported" => Command::Ported,
@@ -87,6 +92,7 @@ fn run(command: &Command) -> Result<bool, String> {
         }
         Command::Check(options) => return check::check(&root, *options),
         Command::Fuzz(arguments) => return fuzz::run(&root, arguments),
+        Command::Mutants(arguments) => return mutants::run(&root, arguments),
         Command::Layers => layers::run(&root)?,
         Command::Tidy => tidy::run(&root)?,
         Command::Ported => {
@@ -140,6 +146,8 @@ mod tests {
         assert_eq!(parsed("tidy"), Ok(Command::Tidy));
         let arguments = ["bytes", "--minutes", "1"].map(str::to_owned).to_vec();
         assert_eq!(parsed("fuzz bytes --minutes 1"), Ok(Command::Fuzz(arguments)));
+        let arguments = ["--seeds", "9"].map(str::to_owned).to_vec();
+        assert_eq!(parsed("mutants --seeds 9"), Ok(Command::Mutants(arguments)));
         assert_eq!(parsed("check"), Ok(Command::Check(Options::default())));
         let both = Options { no_test: true, deep: true };
         assert_eq!(parsed("check --deep --no-test"), Ok(Command::Check(both)));

@@ -48,6 +48,13 @@ impl Kernel {
     fn pop_call(&self) {
         self.calls.borrow_mut().of(self.bus.current().task).pop();
     }
+    /// Who called the innermost function, if that is one of these.
+    pub(crate) fn caller_of(&self, wrappers: &[&str]) -> Option<&'static str> {
+        match self.calls.borrow_mut().of(self.bus.current().task).as_slice() {
+            [.., caller, inner] if wrappers.contains(inner) => Some(caller),
+            _ => None,
+        }
+    }
     /// Whether the running task is in this function.
     pub(crate) fn is_in(&self, function: &str) -> bool {
         self.calls.borrow_mut().of(self.bus.current().task).contains(&function)

@@ -57,6 +57,18 @@ impl<T> Future for AtOnce<T> {
     }
 }
 
+/// An operation's answer; 0 if it is not there.
+pub(crate) struct Answer<F>(pub(crate) Option<F>);
+
+impl<F: Future<Output = i64> + Unpin> Future for Answer<F> {
+    type Output = i64;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<i64> {
+        self.get_mut().0.as_mut().map_or(Poll::Ready(0), |future| Pin::new(future).poll(cx))
+    }
+}
+
 /// A future, or nothing to wait for.
 pub(crate) struct Maybe<F>(pub(crate) Option<F>);
 

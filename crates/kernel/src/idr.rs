@@ -87,7 +87,8 @@ impl Idr {
     /// `idr_remove()`: what was there.
     #[track_caller]
     pub fn remove(self, k: &Kernel, id: i32) -> impl Future<Output = Option<Addr>> {
-        AtOnce(self.remove_at(k, id, std::panic::Location::caller()))
+        let loc = std::panic::Location::caller();
+        AtOnce(if k.is_omitted("idr_remove", loc) { Some(None) } else { self.remove_at(k, id, loc) })
     }
     fn remove_at(self, k: &Kernel, id: i32, loc: Loc) -> Option<Option<Addr>> {
         let table = k.bus.read_at(self.0, loc).value()?;
@@ -116,6 +117,9 @@ impl Idr {
     #[track_caller]
     pub fn destroy(self, k: &Kernel) -> impl Future<Output = ()> {
         let loc = std::panic::Location::caller();
+        if k.is_omitted("idr_destroy", loc) {
+            return AtOnce(Some(()));
+        }
         let table = k.bus.read_at(self.0, loc).value();
         let written = table.and_then(|_| k.bus.write_at(self.0, 0, loc).value());
         AtOnce(written.and(table).map(|table| k.release_idr_table(table)))

@@ -20,6 +20,7 @@
 mod atomic;
 mod calls;
 mod completion;
+mod damage;
 mod delay;
 mod errno;
 mod future;
@@ -46,6 +47,7 @@ use std::{
 
 pub use atomic::Atomic;
 pub use completion::Completion;
+pub use damage::{Damage, Operator, Statement};
 pub use errno::*;
 use future::{Maybe, done};
 pub use ida::Ida;
@@ -73,6 +75,7 @@ pub struct Kernel {
     kill_points: RefCell<kill_points::KillPoints>,
     calls: RefCell<calls::Calls>,
     calls_are_watched: Cell<bool>,
+    damaged: damage::Damaged,
     this: Weak<Kernel>,
     rcu: rcu::Rcu,
     workqueues: RefCell<Vec<Rc<workqueue::Workqueue>>>,
@@ -132,6 +135,7 @@ impl Kernel {
             kill_points: RefCell::default(),
             calls: RefCell::default(),
             calls_are_watched: Cell::new(false),
+            damaged: damage::Damaged::default(),
             this: this.clone(),
             rcu: rcu::Rcu::new(bus).expect("a machine has memory for its first object"),
             workqueues: RefCell::default(),

@@ -11,7 +11,7 @@ use std::panic::Location;
 use machine::{Addr, Bus, CellKind, Fault, Loc, Op, Order, Step, Update};
 
 use crate::{
-    Field, Kernel, Pointer, Value,
+    Field, Kernel, Operator, Pointer, Value,
     future::{AtOnce, map},
 };
 
@@ -139,41 +139,66 @@ impl ListHead {
     /// `list_add()`: `new` becomes the first entry of this head.
     #[track_caller]
     pub fn add(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
-        AtOnce(Links::new(k).insert_after(self, new))
+        let links = Links::new(k);
+        AtOnce(match k.damage_of("list_add", links.loc) {
+            None => links.insert_after(self, new),
+            Some(Operator::OtherEnd) => links.insert_before(self, new),
+            Some(_) => Some(()),
+        })
     }
     /// `list_add_tail()`: `new` becomes the last entry of this head.
     #[track_caller]
     pub fn add_tail(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
-        AtOnce(Links::new(k).insert_before(self, new))
+        let links = Links::new(k);
+        AtOnce(match k.damage_of("list_add_tail", links.loc) {
+            None => links.insert_before(self, new),
+            Some(Operator::OtherEnd) => links.insert_after(self, new),
+            Some(_) => Some(()),
+        })
     }
     /// `list_del()`: leaves poison in the entry.
     #[track_caller]
     pub fn del(self, k: &Kernel) -> impl Future<Output = ()> {
         let links = Links::new(k);
+        if k.is_omitted("list_del", links.loc) {
+            return AtOnce(Some(()));
+        }
         AtOnce(links.unlink(self).and_then(|()| links.poison(self)))
     }
     /// `list_del_init()`: leaves an empty list in the entry.
     #[track_caller]
     pub fn del_init(self, k: &Kernel) -> impl Future<Output = ()> {
         let links = Links::new(k);
+        if k.is_omitted("list_del_init", links.loc) {
+            return AtOnce(Some(()));
+        }
         AtOnce(links.unlink(self).and_then(|()| links.init(self)))
     }
     /// `list_replace_init()`: `new` takes the place of this head, which becomes empty.
     #[track_caller]
     pub fn replace_init(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
-        AtOnce(Links::new(k).replace_init(self, new))
+        let links = Links::new(k);
+        if k.is_omitted("list_replace_init", links.loc) {
+            return AtOnce(links.init(new));
+        }
+        AtOnce(links.replace_init(self, new))
     }
 
     /// `list_add_tail_rcu()`: readers may walk the list meanwhile.
     #[track_caller]
     pub fn add_tail_rcu(self, k: &Kernel, new: ListHead) -> impl Future<Output = ()> {
         let links = Links::new(k);
+        let damage = k.damage_of("list_add_tail_rcu", links.loc);
         async move {
+            if damage == Some(Operator::Omit) {
+                return;
+            }
+            let order = if damage.is_some() { Order::Relaxed } else { Order::Release };
             let prev = AtOnce(links.prev(self)).await;
             links.check_add(new, prev, self);
             AtOnce(links.set_next(new, self)).await;
             AtOnce(links.set_prev(new, prev)).await;
-            links.publish_next(prev, new, Order::Release).await;
+            links.publish_next(prev, new, order).await;
             AtOnce(links.set_prev(self, new)).await;
         }
     }
@@ -181,13 +206,21 @@ impl ListHead {
     #[track_caller]
     pub fn del_rcu(self, k: &Kernel) -> impl Future<Output = ()> {
         let links = Links::new(k);
+        let damage = k.damage_of("list_del_rcu", links.loc);
         async move {
+            if damage == Some(Operator::Omit) {
+                return;
+            }
             let prev = AtOnce(links.prev(self)).await;
             let next = AtOnce(links.next(self)).await;
             links.check_del(self, prev, next);
             AtOnce(links.set_prev(next, prev)).await;
             links.publish_next(prev, next, Order::Relaxed).await;
             AtOnce(links.set_prev(self, ListHead(Addr::LIST_POISON2))).await;
+            if damage.is_some() {
+                // list_del(): readers on the entry are lost.
+                links.publish_next(self, ListHead(Addr::LIST_POISON1), Order::Relaxed).await;
+            }
         }
     }
     /// `list_next_rcu()`, by which `list_for_each_entry_rcu()` goes on.

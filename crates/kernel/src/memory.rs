@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Memory without atomicity, and marked accesses to it; include/linux/compiler.h
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, panic::Location};
 
 use machine::{Addr, CellKind, Op, Order, Update};
 
 use crate::{
-    Field, Kernel, Value,
+    Field, Kernel, Operator, Value,
     future::{AtOnce, done, map},
 };
 
@@ -107,7 +107,9 @@ impl<T: Value> RcuPointer<T> {
     /// `rcu_dereference()`
     #[track_caller]
     pub fn dereference(self, k: &Kernel) -> impl Future<Output = T> {
-        map(k.bus.step(Op::Marked(self.addr, Update::Read, Order::Acquire)), T::from_value)
+        let damage = k.damage_of("rcu_dereference", Location::caller());
+        let order = if damage.is_some() { Order::Relaxed } else { Order::Acquire };
+        map(k.bus.step(Op::Marked(self.addr, Update::Read, order)), T::from_value)
     }
     /// `rcu_dereference_protected()`: by the writer, who holds the lock that writers take.
     #[track_caller]
@@ -122,6 +124,11 @@ impl<T: Value> RcuPointer<T> {
     /// `rcu_assign_pointer()`
     #[track_caller]
     pub fn assign(self, k: &Kernel, value: T) -> impl Future<Output = ()> {
-        done(k.bus.step(Op::Marked(self.addr, Update::Write(value.to_value()), Order::Release)))
+        let (update, order) = match k.damage_of("rcu_assign_pointer", Location::caller()) {
+            None => (Update::Write(value.to_value()), Order::Release),
+            Some(Operator::Weaken) => (Update::Write(value.to_value()), Order::Relaxed),
+            Some(_) => (Update::Read, Order::Relaxed),
+        };
+        done(k.bus.step(Op::Marked(self.addr, update, order)))
     }
 }

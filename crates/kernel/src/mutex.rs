@@ -5,7 +5,7 @@ use machine::{Addr, CellKind, Locking, Op};
 
 use crate::{
     EINTR, Errno, Field, Kernel,
-    future::{done, map},
+    future::{Answer, Maybe, map},
 };
 
 /// `struct mutex`
@@ -28,7 +28,9 @@ impl Mutex {
     #[track_caller]
     pub fn lock(self, k: &Kernel) -> impl Future<Output = ()> {
         k.might_sleep_here("mutex_lock");
-        done(k.bus.step(Op::Lock(self.0, Locking::Mutex)))
+        let loc = std::panic::Location::caller();
+        let locking = k.locking_of(self.0, Locking::Mutex, loc);
+        Maybe(locking.map(|locking| k.bus.step_at(Op::Lock(self.0, locking), loc)))
     }
     /// `mutex_lock_killable()`. Process context. Takes a free mutex even if `SIGKILL` is pending.
     ///
@@ -38,13 +40,16 @@ impl Mutex {
     #[track_caller]
     pub fn lock_killable(self, k: &Kernel) -> impl Future<Output = Result<(), Errno>> {
         k.might_sleep_here("mutex_lock_killable");
-        let step = k.bus.step(Op::Lock(self.0, Locking::MutexKillable));
-        map(step, |answer| if answer == 0 { Ok(()) } else { Err(EINTR) })
+        let loc = std::panic::Location::caller();
+        let locking = k.locking_of(self.0, Locking::MutexKillable, loc);
+        let step = locking.map(|locking| k.bus.step_at(Op::Lock(self.0, locking), loc));
+        map(Answer(step), |answer| if answer == 0 { Ok(()) } else { Err(EINTR) })
     }
     /// `mutex_unlock()`. By the task that locked it.
     #[track_caller]
     pub fn unlock(self, k: &Kernel) -> impl Future<Output = ()> {
-        k.bus.unlock(self.0, Locking::Mutex)
+        let Some(locking) = k.unlocking_of(self.0, Locking::Mutex) else { return Maybe(None) };
+        Maybe(Some(k.bus.unlock(self.0, locking)))
     }
     /// `mutex_is_locked()`: by anybody.
     #[track_caller]

@@ -11,6 +11,7 @@ mod grace;
 
 use std::{
     cell::{OnceCell, RefCell},
+    panic::Location,
     pin::Pin,
     rc::Rc,
 };
@@ -21,7 +22,7 @@ use self::{
     callbacks::{Callback, PerCpu},
     grace::GracePeriods,
 };
-use crate::{Completion, Field, Kernel, Mutex, Pointer, SpinLock, future::done, object};
+use crate::{Completion, Field, Kernel, Mutex, Operator, Pointer, SpinLock, future::Maybe, object};
 
 tracepoint! {
     /// An object will be freed after a grace period.
@@ -101,19 +102,27 @@ impl Kernel {
     /// `rcu_read_lock()`. Any context; nests.
     #[track_caller]
     pub fn rcu_read_lock(&self) -> impl Future<Output = ()> {
-        done(self.bus.step(Op::RcuReadLock))
+        // Not by a closure: it would be the place that is reported.
+        let begins = self.reader_begins(Location::caller());
+        Maybe(if begins { Some(self.bus.step(Op::RcuReadLock)) } else { None })
     }
     /// `rcu_read_unlock()`
     #[track_caller]
     pub fn rcu_read_unlock(&self) {
-        self.bus.say(Effect::RcuReadUnlock);
+        if self.reader_ends() {
+            self.bus.say(Effect::RcuReadUnlock);
+        }
     }
     /// `synchronize_rcu()`: sleeps until all readers that are inside now have left.
     #[track_caller]
     pub fn synchronize_rcu(&self) -> impl Future<Output = ()> {
         self.might_sleep_here("synchronize_rcu");
         let loc = std::panic::Location::caller();
+        let is_omitted = self.is_omitted("synchronize_rcu", loc);
         async move {
+            if is_omitted {
+                return;
+            }
             let _f = self.enter(function!("synchronize_rcu"), 0);
             if self.rcu.gp.get().is_some() {
                 self.trace(&SYNCHRONIZE_RCU, 0, 0);
@@ -129,7 +138,11 @@ impl Kernel {
     pub fn synchronize_rcu_expedited(&self) -> impl Future<Output = ()> {
         self.might_sleep_here("synchronize_rcu_expedited");
         let loc = std::panic::Location::caller();
+        let is_omitted = self.is_omitted("synchronize_rcu_expedited", loc);
         async move {
+            if is_omitted {
+                return;
+            }
             let _f = self.enter(function!("synchronize_rcu_expedited"), 0);
             self.bus.step_at(Op::GraceBegin { expedited: true }, loc).await;
             self.bus.step_at(Op::GraceEnd, loc).await;
@@ -138,25 +151,45 @@ impl Kernel {
     /// `call_rcu()`: runs `func` after a grace period, in softirq context, on this CPU. Any context.
     #[track_caller]
     pub fn call_rcu(&self, head: RcuHead, func: RcuFunc) -> impl Future<Output = ()> {
+        let is_omitted = self.is_omitted("call_rcu", Location::caller());
         let write = self.bus.write(head.0.plus(1), 1);
         async move {
             write.await;
+            if is_omitted {
+                return;
+            }
             self.queue_callback(self.callback_cpu(), head.0, Callback::Func(func)).await;
         }
     }
     /// `kfree_rcu()`: frees `object`, which `head` lies in, after a grace period. Any context.
     #[track_caller]
     pub fn kfree_rcu(&self, object: Addr, head: RcuHead) -> impl Future<Output = ()> {
+        let loc = Location::caller();
+        let damage = self.damage_of("kfree_rcu", loc);
         let write = self.bus.write(head.0.plus(1), 1);
         async move {
             write.await;
+            match damage {
+                None => {}
+                Some(Operator::Weaken) => return self.bus.say_at(Effect::Free(object), loc),
+                Some(_) => return,
+            }
             self.trace(&KFREE_RCU, object.to_value(), 0);
             self.queue_callback(self.callback_cpu(), head.0, Callback::Kfree(object)).await;
         }
     }
     /// `rcu_barrier()`: sleeps until every callback that is queued now has run. If none is, it does not wait. What
     /// those callbacks queue, it does not wait for.
-    pub async fn rcu_barrier(&self) {
+    #[track_caller]
+    pub fn rcu_barrier(&self) -> impl Future<Output = ()> {
+        let is_omitted = self.is_omitted("rcu_barrier", Location::caller());
+        async move {
+            if !is_omitted {
+                self.wait_for_callbacks().await;
+            }
+        }
+    }
+    async fn wait_for_callbacks(&self) {
         let _f = self.enter(function!("rcu_barrier"), 0);
         self.trace(&RCU_BARRIER, 0, 0);
         let snapshot = self.rcu.begun.get();

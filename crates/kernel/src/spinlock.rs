@@ -3,7 +3,10 @@
 
 use machine::{Addr, CellKind, Locking, Op, Section};
 
-use crate::{Field, Kernel, future::AtOnce};
+use crate::{
+    Field, Kernel,
+    future::{AtOnce, Maybe},
+};
 
 /// `spinlock_t`
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +40,23 @@ impl SpinLock {
     }
     #[track_caller]
     fn acquire(self, k: &Kernel, locking: Locking) -> impl Future<Output = ()> {
-        let step = k.bus.step(Op::Lock(self.0, locking));
-        let (may_arrive, loc) =
-            (k.interrupts_may_arrive(section_of(locking)), std::panic::Location::caller());
+        let loc = std::panic::Location::caller();
+        let locking = k.locking_of(self.0, locking, loc);
+        let step = locking.map(|locking| k.bus.step_at(Op::Lock(self.0, locking), loc));
+        let may_arrive = locking.is_some_and(|locking| k.interrupts_may_arrive(section_of(locking)));
         async move {
-            step.await;
+            if let Some(step) = step {
+                step.await;
+            }
             if may_arrive {
                 k.bus.step_at(Op::Interruptible, loc).await;
             }
         }
+    }
+    #[track_caller]
+    fn release(self, k: &Kernel, locking: Locking) -> impl Future<Output = ()> {
+        let Some(locking) = k.unlocking_of(self.0, locking) else { return Maybe(None) };
+        Maybe(Some(k.bus.unlock(self.0, locking)))
     }
     /// `spin_lock()`. Any context that no interrupt taking the same lock can interrupt.
     #[track_caller]
@@ -70,21 +81,21 @@ impl SpinLock {
     /// `spin_unlock()`
     #[track_caller]
     pub fn unlock(self, k: &Kernel) -> impl Future<Output = ()> {
-        k.bus.unlock(self.0, Locking::Spin)
+        self.release(k, Locking::Spin)
     }
     /// `spin_unlock_bh()`: pending softirqs run before it returns.
     #[track_caller]
     pub fn unlock_bh(self, k: &Kernel) -> impl Future<Output = ()> {
-        k.bus.unlock(self.0, Locking::SpinBh)
+        self.release(k, Locking::SpinBh)
     }
     /// `spin_unlock_irq()`: turns interrupts on, whatever they were.
     #[track_caller]
     pub fn unlock_irq(self, k: &Kernel) -> impl Future<Output = ()> {
-        k.bus.unlock(self.0, Locking::SpinIrq)
+        self.release(k, Locking::SpinIrq)
     }
     /// `spin_unlock_irqrestore()`
     #[track_caller]
     pub fn unlock_irqrestore(self, k: &Kernel) -> impl Future<Output = ()> {
-        k.bus.unlock(self.0, Locking::SpinIrqSave)
+        self.release(k, Locking::SpinIrqSave)
     }
 }

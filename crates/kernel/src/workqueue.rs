@@ -9,9 +9,9 @@ use std::{
     rc::Rc,
 };
 
-use machine::{Addr, ContextKind, Effect, NewTask, Op, Symbol, function, tracepoint};
+use machine::{Addr, ContextKind, Effect, NewTask, Op, Order, Symbol, Update, function, tracepoint};
 
-use crate::{Atomic, Completion, Field, Gfp, Kernel, Plain, Pointer, object};
+use crate::{Atomic, Completion, Field, Gfp, Kernel, Operator, Plain, Pointer, object};
 
 /// The name by which the creation of workers fails; lib/fault-inject.c
 const WORKER: &str = "worker";
@@ -122,9 +122,12 @@ impl Kernel {
     /// `queue_work()`: whether the work was not pending already. Any context.
     #[track_caller]
     pub fn queue_work(&self, wq: WorkqueuePtr, work: Work, func: WorkFunc) -> impl Future<Output = bool> {
-        let set_pending = Atomic::at(work.0).xchg(self, 1);
+        let damage = self.damage_of("queue_work", std::panic::Location::caller());
+        let update = if damage == Some(Operator::Omit) { Update::Read } else { Update::Xchg(1) };
+        let set_pending = self.bus.step(Op::Marked(work.0, update, Order::Full));
         async move {
-            let queued = set_pending.await == 0;
+            let was_pending = set_pending.await != 0;
+            let queued = damage.map_or(!was_pending, |operator| operator == Operator::Always);
             if queued {
                 let index = wq.index().read(self).await; // where a missing workqueue is noticed
                 let queue = self.workqueues.borrow()[index].clone();

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Runs of a scenario on the simulated machine.
 
+mod mutants;
 mod seeds;
 mod sweep;
 
 use std::{cell::OnceCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
 use checkers::{Checkers, Enabled, References, unreferenced};
+use kernel::Damage;
 use machine::{Bug, Choice, ContextKind, Driver, Effect, Event, Finding, Op, Points, TaskId, What};
 use machine_sim::{
     Checks, Clock, Config, Diverged, First, Preempt, RcuModel, Recorded, Schedule, ScheduleError, Seeded,
@@ -17,15 +19,20 @@ use scenario::{
 };
 
 pub use self::{
+    mutants::{Baseline, Killed},
     seeds::{Bad, SeedsReport},
     sweep::SweepReport,
 };
+/// How a mutant differs.
+pub use kernel::{Operator, Statement};
 /// What a machine's tasks speak to, for those who render.
 pub use machine::Bus;
 pub use machine_sim::{Limit, Outcome, Standing, Why};
 use netns::Broken;
 /// What a run changes of v4.11.
 pub use netns::Change;
+/// What a statement of the port is called.
+pub use netns::name_of as site_name;
 /// Who decides in a run.
 pub use scenario::Driver as Decider;
 
@@ -109,6 +116,7 @@ pub struct Lab {
     scenario: Arc<Scenario>,
     sim: Sim,
     checkers: Checkers,
+    damage: Option<Rc<Damage>>,
 }
 
 impl Lab {
@@ -116,11 +124,15 @@ impl Lab {
     pub fn new(scenario: Arc<Scenario>) -> Self {
         let sim = Sim::new(config(&scenario));
         let checkers = Checkers::new(enabled(&scenario));
-        Lab { scenario, sim, checkers }
+        Lab { scenario, sim, checkers, damage: None }
     }
     /// The scenario.
     pub fn scenario(&self) -> &Arc<Scenario> {
         &self.scenario
+    }
+    /// Damages the kernel of all runs to come, or records its statements, or leaves it as it is.
+    pub fn set_damage(&mut self, damage: Option<Rc<Damage>>) {
+        self.damage = damage;
     }
     /// The machine's bus, for those who render: its memory is that of the last run.
     pub fn bus(&self) -> &Bus {
@@ -206,9 +218,9 @@ impl Lab {
         self.sim.set_config(config);
         let slot = OnceCell::new();
         let mut driver = Watching::new(chooser, watcher, in_words, &slot, Tally::of(run), options.enough);
-        let scenario = self.scenario.clone();
+        let (scenario, damage) = (self.scenario.clone(), self.damage.clone());
         let outcome = self.sim.run_checked(&mut driver, &mut self.checkers, |bus| {
-            let program = scenario::start(&scenario, run, variant, &bus);
+            let program = scenario::start_damaged(&scenario, run, variant, &bus, damage.clone());
             // It is empty: this is called once.
             let _ = slot.set(program.world);
             program.main

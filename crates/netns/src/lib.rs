@@ -10,6 +10,7 @@ mod changes;
 mod history;
 mod inspect;
 mod invariants;
+mod mutants;
 mod net;
 mod net_namespace;
 mod netlink;
@@ -35,6 +36,7 @@ use kernel::{Field, Kernel, ListHead, Mutex, Pointer, TaskId, WorkFunc, Workqueu
 pub use changes::{Change, Changes, Mutation, Patch, Revert};
 pub use inspect::{FileView, GenericView, Listed, TaskView, UcountsView};
 pub use invariants::Broken;
+pub use mutants::{WRAPPERS, is_mutated, name_of};
 pub use net::{GenericPtr, NetPtr, NsCommon, ProcNsOperationsPtr};
 pub use net_namespace::{
     CLONE_NEWNET, INITIAL_NET_GEN_PTRS, MIN_PERNET_OPS_ID, NETNSA_FD, NETNSA_NSID, NETNSA_NSID_NOT_ASSIGNED,

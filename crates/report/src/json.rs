@@ -198,6 +198,20 @@ pub fn note(message: &Message<'_>) -> String {
     line("note", message)
 }
 
+/// The line of a mutant: the statement, what was done to it, what became of it, and why.
+pub fn mutant(site: &str, operator: &str, verdict: &str, why: &str) -> String {
+    line("mutant", &Mutant { site, operator, verdict, why })
+}
+
+/// A damaged statement.
+#[derive(Debug, Serialize)]
+struct Mutant<'a> {
+    site: &'a str,
+    operator: &'a str,
+    verdict: &'a str,
+    why: &'a str,
+}
+
 /// The line of a finding in the run `run`.
 pub fn finding(scene: &Scene<'_>, run: &str, finding: &Finding) -> String {
     let Scene { bus, cpu, file, .. } = *scene;

@@ -58,7 +58,7 @@ pub use judge::Failure;
 pub use netns::SUBSYSTEMS;
 pub use observation::{ExpectedFinding, Observation, Observed, Share};
 pub use place::{InStep, StepWatch, is_of_simulator};
-pub use program::{Started, start};
+pub use program::{Started, start, start_damaged};
 pub use read::read;
 pub use scenario::{Bug, Driver, MachineConfig, Outcome, Run, Scenario, Sweep, Variant, cells_of};
 pub use schema::schema;

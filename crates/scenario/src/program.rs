@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, pin::Pin, rc::Rc, sync::Arc};
 
-use kernel::{Bus, Kernel, ListHead, NewTask, Op, Pointer, function};
+use kernel::{Bus, Damage, Kernel, ListHead, NewTask, Op, Pointer, function};
 use machine::ContextKind;
 use netns::{Credentials, Methods, NetNs, NetPtr, PernetOpsPtr, TaskPtr, UserNsPtr};
 
@@ -42,7 +42,25 @@ impl std::fmt::Debug for Started {
 ///
 /// If the machine has no memory for static data: less than any [`MachineConfig`](crate::MachineConfig) asks for.
 pub fn start(scenario: &Arc<Scenario>, run: &Run, variant: Variant, bus: &Rc<Bus>) -> Started {
+    start_damaged(scenario, run, variant, bus, None)
+}
+
+/// The same in a kernel that is damaged, or whose statements are recorded.
+///
+/// # Panics
+///
+/// As [`start`].
+pub fn start_damaged(
+    scenario: &Arc<Scenario>,
+    run: &Run,
+    variant: Variant,
+    bus: &Rc<Bus>,
+    damage: Option<Rc<Damage>>,
+) -> Started {
     let k = Kernel::new(bus);
+    if let Some(damage) = damage {
+        k.damage(damage);
+    }
     let machine = scenario.machine;
     let config = netns::Config { net_ns: machine.net_ns, max_net_namespaces: machine.max_net_namespaces };
     let ns = NetNs::new(k, config, run.changes.iter().copied().collect()).expect("memory for static data");

@@ -83,6 +83,8 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Kernel::V4_11, value_name = "KERNEL")]
         profile: Kernel,
     },
+    /// Damages each statement of the port that synchronises, and tells which damages the scenarios notice.
+    Mutants(MutantsArguments),
     /// Lists which kernel functions the runs of which scenarios enter.
     Coverage {
         /// A directory of scenarios.
@@ -95,12 +97,31 @@ impl Command {
     /// What results and messages look like.
     pub(crate) fn message_format(&self) -> Format {
         match self {
-            Command::Run(RunArguments { message_format, .. }) | Command::Check { message_format, .. } => {
-                *message_format
-            }
+            Command::Run(RunArguments { message_format, .. })
+            | Command::Mutants(MutantsArguments { message_format, .. })
+            | Command::Check { message_format, .. } => *message_format,
             _ => Format::Human,
         }
     }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MutantsArguments {
+    /// A directory of scenarios.
+    #[arg(default_value = "scenarios", value_name = "DIR")]
+    pub(crate) path: String,
+    /// How many seeds a run without a schedule has, from 0; fewer where its executions are long.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) seeds: u64,
+    /// Only mutants whose SITE:OPERATOR contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) site: Option<String>,
+    /// A page with a table of survivors that are explained: site, operator, reason.
+    #[arg(long, value_name = "FILE", default_value = "docs/mutants.md")]
+    pub(crate) explained: String,
+    /// For people, or JSON lines: an object for each mutant.
+    #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
+    pub(crate) message_format: Format,
 }
 
 #[derive(Args, Debug)]
@@ -124,6 +145,9 @@ pub(crate) struct RunArguments {
     /// are not judged then.
     #[arg(long, value_name = "TEXT")]
     pub(crate) schedule: Option<String>,
+    /// Damages a statement of the port that synchronises, as `sim mutants` names it: `cleanup_net/mutex_lock#1:omit`.
+    #[arg(long, value_name = "SITE:OPERATOR")]
+    pub(crate) mutant: Option<String>,
     /// Lets the n-th allocation fail: of the run's sweep, or without one of all that tasks make. Expectations are not
     /// judged then.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

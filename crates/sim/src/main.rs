@@ -9,6 +9,7 @@ mod explain;
 mod files;
 mod interrupt;
 mod list;
+mod mutants;
 mod new;
 mod oracle;
 mod out;
@@ -72,6 +73,7 @@ fn execute(arguments: Arguments) -> Code {
         Command::Completions { shell } => completions(shell, &mut out),
         Command::Explain { code } => explain::explain(&code, &mut out),
         Command::Oracle { files, profile } => oracle::oracle(&files, profile, &mut out),
+        Command::Mutants(arguments) => mutants::mutants(&arguments, &mut out),
         Command::Coverage { path } => coverage::coverage(&path, &mut out),
     };
     let result = result.and_then(|code| out.flush().map(|()| code));

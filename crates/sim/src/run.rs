@@ -102,6 +102,9 @@ impl<'a> Session<'a> {
             human::title(loaded, out)?;
         }
         let mut lab = Lab::new(Arc::clone(&scenario));
+        if let Some(mutant) = &self.arguments.mutant {
+            lab.damage_by_name(mutant).map_err(Stop::usage)?;
+        }
         let mut verdicts = Vec::new();
         for run in &runs {
             if interrupt::is_due() {

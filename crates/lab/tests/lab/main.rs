@@ -5,6 +5,7 @@ mod conformance;
 mod latency;
 mod leaves;
 mod machine;
+mod mutants;
 mod real_kernel;
 mod seeds;
 mod setup;
