@@ -3,7 +3,7 @@
 
 use std::{path::Path, process::Command};
 
-/// Runs it; whether all survivors are explained.
+/// Runs it; whether all survivors are known.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<bool, String> {
     let status = Command::new("cargo")
         .args(["run", "--quiet", "--release", "--package", "sim", "--", "mutants"])

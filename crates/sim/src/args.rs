@@ -116,7 +116,7 @@ pub(crate) struct MutantsArguments {
     /// Only mutants whose SITE:OPERATOR contains this.
     #[arg(long, value_name = "TEXT")]
     pub(crate) site: Option<String>,
-    /// A page with a table of survivors that are explained: site, operator, reason.
+    /// A page with tables of survivors that are known: site, operator, and the reason, or `open`.
     #[arg(long, value_name = "FILE", default_value = "docs/mutants.md")]
     pub(crate) explained: String,
     /// For people, or JSON lines: an object for each mutant.

@@ -128,7 +128,10 @@ fn verdict(mutant: &Mutant, scenarios: &[Loaded], baselines: &[Baseline]) -> Ver
     Verdict::Survived
 }
 
-/// The survivors that are explained, with the reason: the rows of tables in a page of docs.
+/// What stands for the reason of a survivor that is known, and not explained.
+const OPEN: &str = "open";
+
+/// The survivors that are known, with the reason: the rows of tables in a page of docs.
 fn explained(path: &str) -> Result<BTreeMap<(String, String), String>, Stop> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -151,7 +154,7 @@ fn tell(
     explained: &BTreeMap<(String, String), String>,
     out: &mut Out,
 ) -> Result<Code, Stop> {
-    let (mut killed, mut equivalent, mut code) = (0, 0, Code::Clean);
+    let (mut killed, mut equivalent, mut open, mut code) = (0, 0, 0, Code::Clean);
     for (mutant, verdict) in mutants.iter().zip(verdicts) {
         let operator = mutant.operator.name();
         let reason = explained.get(&(mutant.site.clone(), operator.to_owned()));
@@ -159,6 +162,10 @@ fn tell(
             (Verdict::Killed(why), _) => {
                 killed += 1;
                 ("killed", why.as_str())
+            }
+            (Verdict::Survived, Some(reason)) if reason == OPEN => {
+                open += 1;
+                ("open", "")
             }
             (Verdict::Survived, Some(reason)) => {
                 equivalent += 1;
@@ -182,9 +189,9 @@ fn tell(
             Format::Json => out.line(&json::mutant(&mutant.site, operator, word, why))?,
         }
     }
-    let (all, survived) = (mutants.len(), mutants.len() - killed - equivalent);
+    let (all, new) = (mutants.len(), mutants.len() - killed - equivalent - open);
     let summary = format!(
-        "{} of {} killed, {equivalent} explained, {survived} not; score {} % of those not explained",
+        "{} of {} killed, {equivalent} explained, {open} open, {new} new; score {} % of those not explained",
         killed,
         count(all as u64, "mutant"),
         killed * 100 / (all - equivalent).max(1)
