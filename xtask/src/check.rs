@@ -68,7 +68,10 @@ fn plan(options: Options, present: Present) -> Vec<Step> {
         let same = Step::own("debug and release print the same", same_in_debug_and_release);
         let seeds =
             Step::cargo(&[], &["run", "--release", "-p", "sim", "--", "run", "--seeds", "1000", "scenarios"]);
-        let mutants = Step::cargo(&[], &["run", "--release", "-p", "sim", "--", "mutants", "scenarios"]);
+        let mutants = Step::cargo(
+            &[],
+            &["run", "--release", "-p", "sim", "--", "mutants", "scenarios", "--seeds", "20"],
+        );
         steps
             .extend([same, seeds, mutants].map(|step| if present.sim { step } else { step.skipped(NO_SIM) }));
     }

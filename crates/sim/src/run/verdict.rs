@@ -159,6 +159,9 @@ pub(super) fn replay(
     if let Some(nth) = arguments.fail_nth {
         command.push_str(&format!(" --fail-nth {nth}"));
     }
+    if let Some(mutant) = &arguments.mutant {
+        command.push_str(&format!(" --mutant {}", quoted(mutant)));
+    }
     if let Some(max_steps) = arguments.max_steps {
         command.push_str(&format!(" --max-steps {max_steps}"));
     }
